@@ -1,0 +1,78 @@
+//! All unwinding is handled here: the only place that catches a panic, and the one that lets it go on.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// What a panic throws.
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+/// Runs `body` and catches what it throws.
+///
+/// Unwind safety is the user's: an item's body is `Fn`, so what it shares with other items must bear being seen by several
+/// threads anyway, and what it alone holds goes with it.
+#[inline(always)]
+pub(crate) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, Payload> {
+    catch_unwind(AssertUnwindSafe(body))
+}
+
+/// Lets a panic go on, without calling the panic hook again.
+pub(crate) fn rethrow(payload: Payload) -> ! {
+    resume_unwind(payload)
+}
+
+/// Drops `value`, and returns what its `Drop` throws.
+pub(crate) fn dispose<T>(value: T) -> Option<Payload> {
+    catch(|| drop(value)).err()
+}
+
+/// Drops a payload whatever its own `Drop` throws, and what that throws, and so on: the panic hook has heard of each.
+pub(crate) fn discard(payload: Payload) {
+    /// More than this many payloads in one another are no accident: the last is leaked.
+    const DEEPEST: usize = 8;
+
+    let mut next = Some(payload);
+    for _ in 0..DEEPEST {
+        match next.take() {
+            Some(payload) => next = dispose(payload),
+            None => return,
+        }
+    }
+    std::mem::forget(next);
+}
+
+/// Ends the process if it is dropped while unwinding: for stretches of our own code in which unwinding would free what other
+/// threads still use. Nothing of the user's is called there outside of [`catch`].
+pub(crate) struct NoUnwind;
+
+impl Drop for NoUnwind {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "ganger: internal error: unwinding out of a region that is still open; please report this"
+            );
+            std::process::abort();
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    struct PanicsOnDrop(u32);
+
+    impl Drop for PanicsOnDrop {
+        fn drop(&mut self) {
+            if self.0 > 0 {
+                std::panic::panic_any(PanicsOnDrop(self.0 - 1));
+            }
+        }
+    }
+
+    #[test]
+    fn a_payload_that_panics_in_drop_is_discarded_however_deep() {
+        for depth in [0, 1, 3, 50] {
+            discard(Box::new(PanicsOnDrop(depth)));
+        }
+    }
+}

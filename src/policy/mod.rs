@@ -1,0 +1,8 @@
+//! Decisions, as pure functions and small values: no threads, no atomics, no clocks. What runs here can be driven by a
+//! test, or by a simulator, as well as by the runtime.
+
+pub(crate) mod chunk;
+pub(crate) mod enlist;
+pub(crate) mod partition;
+pub(crate) mod spin;
+pub(crate) mod victim;

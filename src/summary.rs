@@ -1,0 +1,136 @@
+//! A batch in figures.
+
+use std::time::Duration;
+
+/// A batch in figures. The five counts are disjoint, and sum to [`items`](Self::items).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    pub(crate) counts: Counts,
+    pub(crate) wall: Duration,
+    pub(crate) workers: Vec<WorkerShare>,
+}
+
+/// How many items ended how.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) done: usize,
+    pub(crate) failed: usize,
+    pub(crate) panicked: usize,
+    pub(crate) timed_out: usize,
+    pub(crate) cancelled: usize,
+}
+
+/// What one worker did in a batch.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkerShare {
+    pub(crate) worker: usize,
+    pub(crate) items: u64,
+    pub(crate) busy: Duration,
+    pub(crate) steals: u64,
+}
+
+impl Summary {
+    /// How many items the batch had.
+    pub fn items(&self) -> usize {
+        let Counts {
+            done,
+            failed,
+            panicked,
+            timed_out,
+            cancelled,
+        } = self.counts;
+        done + failed + panicked + timed_out + cancelled
+    }
+
+    /// Items that returned `Ok`.
+    pub fn done(&self) -> usize {
+        self.counts.done
+    }
+
+    /// Items that returned `Err`, or whose state could not be made.
+    pub fn failed(&self) -> usize {
+        self.counts.failed
+    }
+
+    /// Items that panicked.
+    pub fn panicked(&self) -> usize {
+        self.counts.panicked
+    }
+
+    /// Items that overran their deadline.
+    pub fn timed_out(&self) -> usize {
+        self.counts.timed_out
+    }
+
+    /// Items that were never begun.
+    pub fn cancelled(&self) -> usize {
+        self.counts.cancelled
+    }
+
+    /// From the call to its return.
+    pub fn wall(&self) -> Duration {
+        self.wall
+    }
+
+    /// What each worker did, by worker. Only those that ran an item are listed.
+    pub fn workers(&self) -> &[WorkerShare] {
+        &self.workers
+    }
+
+    /// How evenly the work lay: the mean busy time of the workers listed, divided by the longest; 1 is even, and what an
+    /// empty batch has.
+    pub fn balance(&self) -> f64 {
+        let busy = self.workers.iter().map(|share| share.busy.as_secs_f64());
+        let longest = busy.clone().fold(0.0, f64::max);
+        if longest == 0.0 {
+            return 1.0;
+        }
+        busy.sum::<f64>() / self.workers.len() as f64 / longest
+    }
+}
+
+impl WorkerShare {
+    /// The worker, as [`Ctx::worker`](crate::Ctx::worker) says.
+    pub fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// How many items it ran.
+    pub fn items(&self) -> u64 {
+        self.items
+    }
+
+    /// For how long it ran items. Nested batches count: the time is the clock's, not the CPU's.
+    pub fn busy(&self) -> Duration {
+        self.busy
+    }
+
+    /// How often it took a range of items that was meant for another.
+    pub fn steals(&self) -> u64 {
+        self.steals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_busy(busy_ms: &[u64]) -> Summary {
+        let share = |&ms| WorkerShare {
+            busy: Duration::from_millis(ms),
+            ..Default::default()
+        };
+        Summary {
+            workers: busy_ms.iter().map(share).collect(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn balance_is_mean_by_longest_and_one_where_nothing_was_done() {
+        assert_eq!(with_busy(&[]).balance(), 1.0);
+        assert_eq!(with_busy(&[0, 0]).balance(), 1.0);
+        assert_eq!(with_busy(&[10, 10]).balance(), 1.0);
+        assert_eq!(with_busy(&[10, 0]).balance(), 0.5);
+    }
+}

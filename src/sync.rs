@@ -1,0 +1,72 @@
+//! The only import point for atomics, fences, locks, cells and parking.
+//!
+//! Under `--cfg loom` the same names come from `loom`, so that the models in this crate run the code that ships.
+
+#[cfg(loom)]
+pub(crate) use self::modelled::*;
+#[cfg(not(loom))]
+pub(crate) use self::native::*;
+
+#[cfg(not(loom))]
+mod native {
+    pub(crate) use parking_lot::Mutex;
+    pub(crate) use std::hint::spin_loop;
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+    pub(crate) use std::thread::{Thread, current, park};
+
+    /// `std`'s cell behind loom's interface, which makes every access visible as a closure.
+    #[derive(Debug, Default)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        #[inline(always)]
+        pub(crate) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
+            read(self.0.get())
+        }
+
+        #[inline(always)]
+        pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
+            write(self.0.get())
+        }
+    }
+}
+
+#[cfg(loom)]
+mod modelled {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+    pub(crate) use loom::thread::{Thread, current, park};
+
+    /// A spinning thread must let the others go on, or the model never ends.
+    pub(crate) fn spin_loop() {
+        loom::thread::yield_now();
+    }
+
+    /// loom's mutex behind parking_lot's interface.
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+            self.0.lock().expect("a model never panics under a lock")
+        }
+
+        pub(crate) fn into_inner(self) -> T {
+            self.0
+                .into_inner()
+                .expect("a model never panics under a lock")
+        }
+
+        pub(crate) fn get_mut(&mut self) -> &mut T {
+            self.0.get_mut().expect("a model never panics under a lock")
+        }
+    }
+}
