@@ -1,0 +1,93 @@
+//! A batch that hands out runs of items.
+
+use super::ctx::Ctx;
+use super::drive::{Body, drive};
+use super::launch::{Job, launch};
+use super::source::parts::{IntoRuns, Runs};
+use super::{Batch, Divisible};
+use crate::panic::TaskPanic;
+use crate::region::Claims;
+use crate::sync::Mutex;
+use std::panic::Location;
+
+struct Chunks<'b, P, F> {
+    runs: P,
+    body: &'b F,
+    panics: Mutex<Vec<(usize, TaskPanic)>>,
+}
+
+pub(super) fn run<S, F>(batch: Batch<S>, body: &F, caller: &'static Location<'static>)
+where
+    S: Divisible,
+    F: Fn(S::Chunk, &Ctx) + Sync,
+{
+    let runs = IntoRuns::into_runs(batch.source);
+    let chunks = Chunks {
+        runs,
+        body,
+        panics: Mutex::new(Vec::new()),
+    };
+    launch(&batch.crew, &batch.cuts, &chunks, caller);
+    let first = chunks
+        .panics
+        .into_inner()
+        .into_iter()
+        .min_by_key(|(index, _)| *index);
+    if let Some((_, panic)) = first {
+        panic.resume();
+    }
+}
+
+impl<P: Runs, F: Fn(P::Chunk, &Ctx) + Sync> Job for Chunks<'_, P, F> {
+    fn len(&self) -> usize {
+        self.runs.items()
+    }
+
+    fn participate(&self, base: usize, claims: &mut Claims<'_>) {
+        let worker = claims.worker();
+        drive(
+            claims,
+            &mut Stay {
+                chunks: self,
+                base,
+                worker,
+                until: 0,
+            },
+        );
+    }
+}
+
+struct Stay<'c, 'b, P, F> {
+    chunks: &'c Chunks<'b, P, F>,
+    base: usize,
+    worker: usize,
+    /// Where the run at hand ends.
+    until: u32,
+}
+
+impl<P: Runs, F: Fn(P::Chunk, &Ctx) + Sync> Body for Stay<'_, '_, P, F> {
+    const WHOLE: bool = true;
+
+    fn run(&mut self, at: &mut u32, until: u32) {
+        self.until = until;
+        let (begin, end) = (self.base + *at as usize, self.base + until as usize);
+        // SAFETY: the whole chunk is claimed, and taken once.
+        let run = unsafe { self.chunks.runs.take_run(begin, end) };
+        (self.chunks.body)(
+            run,
+            &Ctx {
+                index: begin,
+                worker: self.worker,
+            },
+        );
+        *at = until;
+    }
+
+    fn caught(&mut self, at: &mut u32, panic: TaskPanic) {
+        self.chunks
+            .panics
+            .lock()
+            .push((self.base + *at as usize, panic));
+        *at = self.until;
+    }
+}

@@ -1,0 +1,39 @@
+//! Runs what a participant claims, in isolation, at the price of a chunk.
+//!
+//! One `catch_unwind` surrounds a run of items; the place within the run lies outside of it and is borrowed, so that after a
+//! panic it says which item that was, and the run goes on behind it.
+
+use crate::isolate;
+use crate::panic::TaskPanic;
+use crate::region::Claims;
+use crate::sync::Ordering;
+
+/// What is done with the items of one participation.
+pub(super) trait Body {
+    /// Whether [`run`](Self::run) wants whole chunks, and so cannot be asked to stop between items.
+    const WHOLE: bool = false;
+
+    /// Runs items from `at` on, up to `until`, moving `at` past each one that has ended. May unwind.
+    fn run(&mut self, at: &mut u32, until: u32);
+
+    /// `run` threw at item `at`. Books it, and moves `at` to where to go on.
+    fn caught(&mut self, at: &mut u32, panic: TaskPanic);
+}
+
+pub(super) fn drive<B: Body>(claims: &mut Claims<'_>, body: &mut B) {
+    while let Some(chunk) = claims.next() {
+        let hunger = claims.hunger();
+        let stride = if B::WHOLE { u32::MAX } else { claims.stride() };
+        let mut at = chunk.begin;
+        while at < chunk.end {
+            let until = chunk.end.min(at.saturating_add(stride));
+            if let Err(payload) = isolate::catch(|| body.run(&mut at, until)) {
+                body.caught(&mut at, TaskPanic::caught(payload, claims.worker()));
+            }
+            // Relaxed: a hint.
+            if hunger.load(Ordering::Relaxed) && at < chunk.end && claims.give_back(at) {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! A batch that runs a body on each item: `run`, `map` and `for_each`, with state or without.
+
+use super::ctx::Ctx;
+use super::drive::{Body, drive};
+use super::launch::Job;
+use super::source::parts::Parts;
+use super::state::MakeState;
+use crate::isolate;
+use crate::outcome::Outcome;
+use crate::panic::TaskPanic;
+use crate::region::Claims;
+use crate::slots::Slots;
+use crate::summary::Counts;
+use crate::sync::Mutex;
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
+/// Where the ends of items go. Called once for each item, by the participant that claimed it.
+pub(super) trait Sink<Out, E>: Sync {
+    /// # Safety
+    ///
+    /// For all three: the caller holds the claim on item `index`, and this is the first call for it.
+    unsafe fn ended(&self, index: usize, out: Out, counts: &mut Counts);
+    /// The item could not be begun.
+    unsafe fn failed(&self, index: usize, error: E, counts: &mut Counts);
+    unsafe fn panicked(&self, index: usize, panic: TaskPanic, counts: &mut Counts);
+}
+
+/// The sink of `run`: one outcome an item.
+pub(super) struct Outcomes<R, E>(Slots<Outcome<R, E>>);
+
+impl<R, E> Outcomes<R, E> {
+    pub(super) fn new(len: usize) -> Self {
+        Self(Slots::new(len))
+    }
+}
+
+impl<R: Send, E: Send> Sink<Result<R, E>, E> for Outcomes<R, E> {
+    #[inline]
+    unsafe fn ended(&self, index: usize, out: Result<R, E>, counts: &mut Counts) {
+        let outcome = match out {
+            Ok(result) => {
+                counts.done += 1;
+                Outcome::Done(result)
+            }
+            Err(error) => {
+                counts.failed += 1;
+                Outcome::Failed(error)
+            }
+        };
+        // SAFETY: the first write, by the holder of the claim: INVARIANT(once).
+        unsafe { self.0.write(index, outcome) };
+    }
+
+    unsafe fn failed(&self, index: usize, error: E, counts: &mut Counts) {
+        counts.failed += 1;
+        // SAFETY: as above.
+        unsafe { self.0.write(index, Outcome::Failed(error)) };
+    }
+
+    unsafe fn panicked(&self, index: usize, panic: TaskPanic, counts: &mut Counts) {
+        counts.panicked += 1;
+        // SAFETY: as above.
+        unsafe { self.0.write(index, Outcome::Panicked(panic)) };
+    }
+}
+
+/// The sink of `map` and `for_each`: results, with holes where items panicked.
+pub(super) struct Results<R> {
+    slots: Slots<R>,
+    panics: Mutex<Vec<(usize, TaskPanic)>>,
+}
+
+impl<R> Results<R> {
+    pub(super) fn new(len: usize) -> Self {
+        Self {
+            slots: Slots::new(len),
+            panics: Mutex::new(Vec::new()),
+        }
+    }
+}
+
+impl<R: Send> Sink<R, Infallible> for Results<R> {
+    #[inline]
+    unsafe fn ended(&self, index: usize, out: R, _counts: &mut Counts) {
+        // SAFETY: the first write, by the holder of the claim: INVARIANT(once).
+        unsafe { self.slots.write(index, out) };
+    }
+
+    unsafe fn failed(&self, _index: usize, error: Infallible, _counts: &mut Counts) {
+        match error {}
+    }
+
+    unsafe fn panicked(&self, index: usize, panic: TaskPanic, _counts: &mut Counts) {
+        self.panics.lock().push((index, panic));
+    }
+}
+
+/// See the [module](self).
+pub(super) struct Each<'m, P, M, F, K, E> {
+    parts: P,
+    make: &'m M,
+    body: F,
+    sink: K,
+    counts: Mutex<Counts>,
+    strays: Mutex<Vec<TaskPanic>>,
+    error: PhantomData<fn() -> E>,
+}
+
+impl<'m, P: Parts, M, F, K, E> Each<'m, P, M, F, K, E> {
+    pub(super) fn new(parts: P, make: &'m M, body: F, sink: impl FnOnce(usize) -> K) -> Self {
+        let sink = sink(parts.items());
+        Self {
+            parts,
+            make,
+            body,
+            sink,
+            counts: Mutex::new(Counts::default()),
+            strays: Mutex::new(Vec::new()),
+            error: PhantomData,
+        }
+    }
+}
+
+impl<P, M, F, R, E> Each<'_, P, M, F, Outcomes<R, E>, E> {
+    /// After all regions have closed.
+    pub(super) fn into_outcomes(self) -> (Vec<Outcome<R, E>>, Counts, Vec<TaskPanic>) {
+        // SAFETY: every item was claimed, or `Call::run` would not have returned, and every claim ends in one write, which
+        // closing the region made visible.
+        let outcomes = unsafe { self.sink.0.into_vec() };
+        (outcomes, self.counts.into_inner(), self.strays.into_inner())
+    }
+}
+
+impl<P, M, F, R> Each<'_, P, M, F, Results<R>, Infallible> {
+    /// After all regions have closed. Throws the first panic on.
+    pub(super) fn into_results(self) -> Vec<R> {
+        let mut panics = self.sink.panics.into_inner();
+        panics.sort_unstable_by_key(|(index, _)| *index);
+        let mut strays = self.strays.into_inner();
+        if panics.is_empty() && strays.is_empty() {
+            // SAFETY: every item was claimed and ended, none in a panic, so each slot was written.
+            return unsafe { self.sink.slots.into_vec() };
+        }
+        // SAFETY: every item was claimed, and its slot was written unless it panicked.
+        let thrown = unsafe {
+            self.sink
+                .slots
+                .salvage(panics.iter().map(|(index, _)| *index))
+        };
+        thrown.into_iter().for_each(isolate::discard);
+        if panics.is_empty() {
+            strays.swap_remove(0).resume()
+        } else {
+            panics.swap_remove(0).1.resume()
+        }
+    }
+}
+
+impl<P, M, F, K, Out, E> Job for Each<'_, P, M, F, K, E>
+where
+    P: Parts,
+    M: MakeState<E>,
+    F: Fn(&mut M::State, P::Item, &Ctx) -> Out + Sync,
+    K: Sink<Out, E>,
+{
+    fn len(&self) -> usize {
+        self.parts.items()
+    }
+
+    fn participate(&self, base: usize, claims: &mut Claims<'_>) {
+        let mut stay = Stay {
+            each: self,
+            base,
+            worker: claims.worker(),
+            state: None,
+            making: false,
+            counts: Counts::default(),
+            out: PhantomData,
+        };
+        drive(claims, &mut stay);
+        stay.finish();
+    }
+}
+
+/// One participation.
+struct Stay<'e, 'm, P, M: MakeState<E>, F, K, E, Out> {
+    each: &'e Each<'m, P, M, F, K, E>,
+    base: usize,
+    worker: usize,
+    state: Option<M::State>,
+    /// The state is being made, and the item at hand is still with its source.
+    making: bool,
+    counts: Counts,
+    out: PhantomData<fn() -> Out>,
+}
+
+impl<P, M, F, K, E, Out> Stay<'_, '_, P, M, F, K, E, Out>
+where
+    P: Parts,
+    M: MakeState<E>,
+{
+    /// Drops what no item's body has, and keeps what that throws.
+    fn dispose<T>(&self, value: T) {
+        if let Some(payload) = isolate::dispose(value) {
+            self.each
+                .strays
+                .lock()
+                .push(TaskPanic::caught(payload, self.worker));
+        }
+    }
+
+    fn finish(mut self) {
+        let state = self.state.take();
+        self.dispose(state);
+        let mut counts = self.each.counts.lock();
+        counts.done += self.counts.done;
+        counts.failed += self.counts.failed;
+        counts.panicked += self.counts.panicked;
+    }
+}
+
+impl<P, M, F, K, E, Out> Body for Stay<'_, '_, P, M, F, K, E, Out>
+where
+    P: Parts,
+    M: MakeState<E>,
+    F: Fn(&mut M::State, P::Item, &Ctx) -> Out + Sync,
+    K: Sink<Out, E>,
+{
+    #[inline]
+    fn run(&mut self, at: &mut u32, until: u32) {
+        while *at < until {
+            let index = self.base + *at as usize;
+            let state = match &mut self.state {
+                Some(state) => state,
+                none => {
+                    self.making = true;
+                    let made = self.each.make.make(self.worker);
+                    self.making = false;
+                    match made {
+                        Ok(state) => none.insert(state),
+                        Err(error) => {
+                            // SAFETY: claimed, and not taken yet.
+                            let item = unsafe { self.each.parts.take(index) };
+                            self.dispose(item);
+                            // SAFETY: claimed, and ended here.
+                            unsafe { self.each.sink.failed(index, error, &mut self.counts) };
+                            *at += 1;
+                            continue;
+                        }
+                    }
+                }
+            };
+            // SAFETY: claimed: this participant alone takes it, and once, because `at` only grows.
+            let item = unsafe { self.each.parts.take(index) };
+            let out = (self.each.body)(
+                state,
+                item,
+                &Ctx {
+                    index,
+                    worker: self.worker,
+                },
+            );
+            // SAFETY: claimed, and ended here.
+            unsafe { self.each.sink.ended(index, out, &mut self.counts) };
+            *at += 1;
+        }
+    }
+
+    fn caught(&mut self, at: &mut u32, panic: TaskPanic) {
+        let index = self.base + *at as usize;
+        if std::mem::take(&mut self.making) {
+            // SAFETY: claimed, and not taken: the panic came before.
+            let item = unsafe { self.each.parts.take(index) };
+            self.dispose(item);
+        } else {
+            let state = self.state.take();
+            self.dispose(state);
+        }
+        // SAFETY: claimed, and ended here.
+        unsafe { self.each.sink.panicked(index, panic, &mut self.counts) };
+        *at += 1;
+    }
+}

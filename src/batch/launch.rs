@@ -1,0 +1,83 @@
+//! From a task over any number of items to regions.
+
+use crate::caller::{Call, LONGEST};
+use crate::costs::Site;
+use crate::crew::Crew;
+use crate::policy::partition;
+use crate::region::{Claims, Task};
+use crate::summary::WorkerShare;
+use std::ops::Range;
+use std::panic::Location;
+use std::time::Duration;
+
+/// A task over `len` items.
+pub(super) trait Job: Sync {
+    fn len(&self) -> usize;
+
+    /// Runs what it claims; offset 0 is item `base`.
+    fn participate(&self, base: usize, claims: &mut Claims<'_>);
+}
+
+/// Where to cut the items before they are handed out.
+#[derive(Debug)]
+pub(super) enum Cuts {
+    Equal,
+    /// For each segment, a range for each worker.
+    Given(Vec<Vec<Range<usize>>>),
+}
+
+/// A job from item `base` on.
+struct Segment<'j, J> {
+    job: &'j J,
+    base: usize,
+}
+
+impl<J: Job> Task for Segment<'_, J> {
+    fn participate(&self, claims: &mut Claims<'_>) {
+        self.job.participate(self.base, claims);
+    }
+}
+
+/// Runs all items of `job`, and returns what each worker did.
+pub(super) fn launch<J: Job>(
+    crew: &Crew,
+    cuts: &Cuts,
+    job: &J,
+    caller: &'static Location<'static>,
+) -> Vec<WorkerShare> {
+    let site = Site::new(caller, J::participate as *const () as usize);
+    let mut workers: Vec<WorkerShare> = Vec::new();
+    for (at, items) in partition::segments(job.len(), LONGEST).enumerate() {
+        let cut = match cuts {
+            Cuts::Equal => None,
+            Cuts::Given(segments) => Some(segments[at].as_slice()),
+        };
+        let segment = Segment {
+            job,
+            base: items.start,
+        };
+        let call = Call {
+            crew,
+            site,
+            task: &segment,
+            len: items.len(),
+            cut,
+        };
+        call.run(|did| {
+            let known = workers.iter().position(|share| share.worker == did.worker);
+            let at = known.unwrap_or_else(|| {
+                workers.push(WorkerShare {
+                    worker: did.worker,
+                    ..WorkerShare::default()
+                });
+                workers.len() - 1
+            });
+            let share = &mut workers[at];
+            share.items += did.items;
+            share.busy += Duration::from_nanos(did.busy_ns);
+            share.steals += did.steals;
+        });
+    }
+    workers.sort_unstable_by_key(WorkerShare::worker);
+    workers
+}

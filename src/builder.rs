@@ -1,0 +1,206 @@
+use crate::crew::Crew;
+use crate::error::BuildError;
+use crate::hook;
+use crate::master::{Handler, Master, Plan};
+use crate::roster::Post;
+use crate::runtime::Runtime;
+use crate::topology::Machine;
+use std::fmt;
+use std::sync::Arc;
+
+/// More threads than any machine has CPUs; a typing error above this.
+pub(crate) const MOST_THREADS: usize = 4096;
+
+/// Whether workers are bound to CPUs.
+///
+/// A pinned worker keeps its caches warm and is never moved; but when something else takes its CPU, it waits. Threads and
+/// processes that are started from an item inherit the worker's one CPU: start them inside [`unpinned`](crate::unpinned).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pinning {
+    /// One CPU for each worker, if there are as many CPUs as workers and no CPU quota is set; else as [`Off`](Self::Off).
+    #[default]
+    Auto,
+    /// The system places the workers.
+    Off,
+    /// One physical core for each worker, on the first CPU of each; the number of workers defaults to that of the cores.
+    /// With more workers than cores they are dealt out in turn.
+    Cores,
+    /// These CPUs, by the system's numbers, dealt out in turn; the number of workers defaults to that of the CPUs.
+    Cpus(Vec<usize>),
+}
+
+/// Sets up a [`Runtime`]. Made by [`Runtime::builder`].
+///
+/// ```
+/// use ganger::{Pinning, Runtime};
+///
+/// let rt = Runtime::builder()
+///     .num_threads(3)
+///     .pinning(Pinning::Off)
+///     .thread_name(|index| format!("digest-{index}"))
+///     .build()?;
+/// assert_eq!(rt.workers()[2].thread_name(), "digest-2");
+/// # Ok::<(), ganger::BuildError>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "nothing is started until `build` is called"]
+pub struct Builder {
+    num_threads: Option<usize>,
+    pinning: Pinning,
+    thread_name: Arc<dyn Fn(usize) -> String + Send + Sync>,
+    stack_size: Option<usize>,
+    start_handler: Option<Handler>,
+    exit_handler: Option<Handler>,
+    panic_locations: bool,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            num_threads: None,
+            pinning: Pinning::default(),
+            thread_name: Arc::new(|index| format!("ganger-{index}")),
+            stack_size: None,
+            start_handler: None,
+            exit_handler: None,
+            panic_locations: true,
+        }
+    }
+}
+
+impl Builder {
+    /// How many workers there are, from 1 to 4096. Default: as many threads as can run at once
+    /// (`std::thread::available_parallelism`, which honours the CPU affinity and the CPU quota), or what
+    /// [`pinning`](Self::pinning) says.
+    pub fn num_threads(mut self, threads: usize) -> Self {
+        self.num_threads = Some(threads);
+        self
+    }
+
+    /// Whether workers are bound to CPUs. A refused pin is not fatal: see [`Runtime::workers`].
+    pub fn pinning(mut self, pinning: Pinning) -> Self {
+        self.pinning = pinning;
+        self
+    }
+
+    /// Names the worker threads. Default: `ganger-0`, `ganger-1` and so on. Called on the thread that builds.
+    pub fn thread_name(mut self, name: impl Fn(usize) -> String + Send + Sync + 'static) -> Self {
+        self.thread_name = Arc::new(name);
+        self
+    }
+
+    /// The workers' stacks, in bytes. Default: that of `std::thread` (2 MiB, or `RUST_MIN_STACK`). Callers that work along
+    /// do so on their own.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Called on each worker with its index, before it takes work. If it panics that worker is lost, and the runtime goes on
+    /// with the others: see [`WorkerInfo::lost`](crate::WorkerInfo::lost).
+    pub fn start_handler(mut self, handler: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.start_handler = Some(Arc::new(handler));
+        self
+    }
+
+    /// Called on each worker with its index, after its last item. A panic in it is told to the panic hook, and ends there.
+    pub fn exit_handler(mut self, handler: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.exit_handler = Some(Arc::new(handler));
+        self
+    }
+
+    /// Whether to put a panic hook in front of the one that is there, once a process, to learn where items panic. It
+    /// prints nothing, and calls the other one. Default: true. With `false` this runtime leaves the hook alone, and
+    /// [`TaskPanic::location`](crate::TaskPanic::location) may be `None`.
+    pub fn panic_locations(mut self, wanted: bool) -> Self {
+        self.panic_locations = wanted;
+        self
+    }
+
+    /// Starts the master and the workers.
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense, or if no worker at all could be started. If some could not, or if a pin was refused, the
+    /// runtime goes on, and [`Runtime::workers`] says so.
+    pub fn build(self) -> Result<Runtime, BuildError> {
+        let machine = Machine::look();
+        let threads = self.threads(&machine)?;
+        let meant = self.placement(threads, &machine);
+        if self.panic_locations {
+            hook::install();
+        }
+        let pins: Vec<_> = meant
+            .iter()
+            .map(|meant| meant.as_ref().ok().copied())
+            .collect();
+        let crew = Arc::new(Crew::new(threads, machine.parallelism, &pins));
+        let post = |(index, meant)| Post::new((self.thread_name)(index), meant);
+        let roster: Arc<[Post]> = meant.into_iter().enumerate().map(post).collect();
+        let master = Master::start(Plan {
+            crew: crew.clone(),
+            machine,
+            roster: roster.clone(),
+            stack_size: self.stack_size,
+            start_handler: self.start_handler,
+            exit_handler: self.exit_handler,
+        })?;
+        Ok(Runtime::new_with(crew, roster, Some(master)))
+    }
+
+    fn threads(&self, machine: &Machine) -> Result<usize, BuildError> {
+        let threads = match (self.num_threads, &self.pinning) {
+            (_, Pinning::Cpus(cpus)) if cpus.is_empty() => return Err(BuildError::NoCpus),
+            (Some(threads), _) => threads,
+            (None, Pinning::Cpus(cpus)) => cpus.len(),
+            (None, Pinning::Cores) => machine.cores().len().max(1),
+            (None, _) => machine.parallelism,
+        };
+        match threads {
+            0 => Err(BuildError::ZeroThreads),
+            1..=MOST_THREADS => Ok(threads),
+            asked => Err(BuildError::TooManyThreads {
+                asked,
+                most: MOST_THREADS,
+            }),
+        }
+    }
+
+    /// The CPU each worker is meant for, or why for none.
+    fn placement(&self, threads: usize, machine: &Machine) -> Vec<Result<usize, String>> {
+        let deal = |cpus: &[usize]| {
+            (0..threads)
+                .map(|index| Ok(cpus[index % cpus.len()]))
+                .collect()
+        };
+        let nowhere = |why: &str| vec![Err(why.to_owned()); threads];
+        match &self.pinning {
+            Pinning::Off => nowhere("pinning is off"),
+            Pinning::Auto if threads > machine.cpus.len() => {
+                nowhere(&format!("{threads} threads on {} CPUs", machine.cpus.len()))
+            }
+            Pinning::Auto if machine.has_quota() => nowhere(&format!(
+                "a CPU quota of about {} CPUs is set",
+                machine.parallelism
+            )),
+            Pinning::Auto => deal(&machine.cpus),
+            Pinning::Cores => match machine.cores() {
+                cores if cores.is_empty() => nowhere("the system does not tell its CPUs"),
+                cores => deal(&cores),
+            },
+            Pinning::Cpus(cpus) => deal(cpus),
+        }
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("num_threads", &self.num_threads)
+            .field("pinning", &self.pinning)
+            .field("stack_size", &self.stack_size)
+            .field("panic_locations", &self.panic_locations)
+            .finish_non_exhaustive()
+    }
+}

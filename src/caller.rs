@@ -1,0 +1,292 @@
+//! The caller's side of a region: it takes the master's part for its own call.
+//!
+//! ```text
+//! claim an entry ─ take a seat ─ cut the items ─ open, post, enlist ─ participate ─ wait ─ close ─ learn
+//! ```
+//!
+//! *Seat.* A thread that sits in this runtime already (a worker, or a guest inside an item) keeps its seat. Another one
+//! borrows the seat of a sleeping worker, best of the one that is meant for the CPU it runs on, so that there are no more
+//! runners than seats; if none sleeps it runs all the same, on the extra seat, so that a call never waits for strangers.
+//!
+//! *Cut.* Work that pays for a wake-up is spread over all seats. Anything smaller goes into the caller's own word: alone it
+//! is then run without a detour, and a searcher that comes by takes half.
+//!
+//! *Wait.* The table in `ARCHITECTURE.md` says what may run meanwhile.
+
+use crate::costs::Site;
+use crate::crew::Crew;
+use crate::entry::{Entry, Share};
+use crate::frame;
+use crate::isolate::NoUnwind;
+use crate::participation::participate;
+use crate::policy::{enlist, partition, spin};
+use crate::range::Span;
+use crate::region::{Region, Task};
+use crate::sync::{AtomicBool, AtomicU64, Ordering, fence, spin_loop};
+use std::ops::Range;
+
+/// The longest region that fits the range words.
+pub(crate) const LONGEST: usize = u32::MAX as usize;
+
+/// For how long a caller looks in vain before it sleeps, where threads outnumber CPUs.
+const CROWDED_NS: u64 = 2_000;
+
+/// One call: `len` items (at most [`LONGEST`]) of `task`.
+pub(crate) struct Call<'c> {
+    pub(crate) crew: &'c Crew,
+    pub(crate) site: Site,
+    pub(crate) task: &'c dyn Task,
+    pub(crate) len: usize,
+    /// A range of the items for each worker, where the user knows better than "equally".
+    pub(crate) cut: Option<&'c [Range<usize>]>,
+}
+
+impl Call<'_> {
+    /// Runs all items, and returns when the last one has ended. `book` is told what each participant did.
+    pub(crate) fn run(&self, mut book: impl FnMut(Share)) {
+        if self.len == 0 {
+            return;
+        }
+        let no_unwind = NoUnwind;
+        let claim = self.crew.board.claim();
+        let unposted;
+        let entry = match &claim {
+            Some(claim) => claim.entry(),
+            None => {
+                unposted = Entry::new(self.crew.workers() + 1);
+                &unposted
+            }
+        };
+        frame::with_region(|parent| {
+            let region = Region {
+                task: self.task,
+                crew: self.crew,
+                entry,
+                parent,
+                site: self.site,
+                has_children: AtomicBool::new(false),
+                remaining: AtomicU64::new(self.len as u64),
+            };
+            let mut chair = Chair::take(self.crew);
+            let began_ns = self.crew.now_ns();
+            let rest_ns = self.estimate_ns();
+            let pays = enlist::pays(rest_ns, self.crew.costs.wake_price_ns());
+            let helpable = claim.is_some() && self.len > 1 && self.crew.workers() > 1;
+            self.fill(entry, &chair, helpable && (pays || self.cut.is_some()));
+            // SAFETY: the entry is ours by `claim`, or by being a local. The region is a local of this closure, which returns
+            // only after `wait_for_the_end`, and does not unwind, by `no_unwind`.
+            unsafe { entry.open(std::ptr::from_ref(&region).cast()) };
+            if let Some(claim) = claim.as_ref().filter(|_| helpable) {
+                region.announce_to_ancestors();
+                claim.post();
+                // Pairs with the fences of sleepers and searchers: they see the post, or are seen.
+                fence(Ordering::SeqCst);
+                if pays {
+                    region.enlist(rest_ns);
+                } else if self.nobody_searches() && self.crew.costs.spend_savings(began_ns) {
+                    self.crew.wake_one();
+                }
+            }
+            participate(&region, self.crew.workers(), chair.worker());
+            wait_for_the_end(&region, &mut chair);
+            assert_eq!(
+                region.remaining.load(Ordering::Relaxed),
+                0,
+                "items were lost"
+            );
+            drop(chair);
+            self.learn(entry, began_ns, helpable && !pays, &mut book);
+        });
+        std::mem::forget(no_unwind);
+    }
+
+    /// What all items together would take this thread; none if that is not known.
+    fn estimate_ns(&self) -> Option<u64> {
+        let each = self.crew.costs.ns_per_item(self.site)?;
+        Some((each * self.len as f32) as u64)
+    }
+
+    fn nobody_searches(&self) -> bool {
+        let counts = self.crew.sleep.counts();
+        counts.searching() == 0 && counts.parked() > 0
+    }
+
+    /// Puts the items into the words: over all seats if `spread`, else into the caller's own.
+    fn fill(&self, entry: &Entry, chair: &Chair<'_>, spread: bool) {
+        let counts = self.crew.sleep.counts();
+        let (seats, own) = (entry.seats(), self.crew.workers());
+        if !spread || counts.parked() + counts.searching() == 0 {
+            seats[own].word.fill(span(&(0..self.len)));
+            return;
+        }
+        // The caller stands in for the worker whose seat it has. On the extra seat it begins with what it can steal.
+        let fill = |(part, range): (usize, Range<usize>)| {
+            let seat = if part == chair.worker() { own } else { part };
+            seats[seat].word.fill(span(&range));
+        };
+        match self.cut {
+            Some(cut) => cut.iter().cloned().enumerate().for_each(fill),
+            None => partition::equal(self.len, own).enumerate().for_each(fill),
+        }
+    }
+
+    fn learn(&self, entry: &Entry, began_ns: u64, tiny: bool, book: &mut impl FnMut(Share)) {
+        let (mut busy_ns, mut helpers) = (0, 0);
+        let own = self.crew.workers();
+        for (seat, line) in entry
+            .seats()
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.is_taken())
+        {
+            let share = line.clear();
+            if share.items > 0 {
+                busy_ns += share.busy_ns;
+                helpers += usize::from(seat != own);
+                book(share);
+            }
+        }
+        self.crew.costs.learn(self.site, self.len as u64, busy_ns);
+        let now_ns = self.crew.now_ns();
+        let wall_ns = now_ns.saturating_sub(began_ns);
+        self.crew
+            .costs
+            .region_ended(now_ns, wall_ns, tiny && helpers == 0);
+    }
+}
+
+fn span(range: &Range<usize>) -> Span {
+    let bound =
+        |at| u32::try_from(at).expect("a region is cut into segments before it is too long");
+    Span::new(bound(range.start), bound(range.end))
+}
+
+/// Runs what comes back, and descendants, until nobody is inside and nothing is left. Then the entry is closed.
+fn wait_for_the_end(region: &Region<'_>, chair: &mut Chair<'_>) {
+    let (crew, entry) = (region.crew, region.entry);
+    let patience_ns = crew.spin_budget().ns().clamp(CROWDED_NS, spin::MOST_NS);
+    let mut since_ns = None;
+    loop {
+        // In this order: once nobody is inside, what they left in the words is seen.
+        let used = entry.is_used();
+        if entry.has_work() {
+            chair.sit();
+            participate(region, crew.workers(), chair.worker());
+            since_ns = None;
+            continue;
+        }
+        if !used && entry.try_close() {
+            return;
+        }
+        if chair.is_worker() && help_descendant(region, chair.worker()) {
+            since_ns = None;
+            continue;
+        }
+        let now_ns = crew.now_ns();
+        if now_ns.saturating_sub(*since_ns.get_or_insert(now_ns)) < patience_ns {
+            spin_loop();
+            continue;
+        }
+        chair.lend_back();
+        let helps = chair.is_worker();
+        entry.wait(|| entry.has_work() || helps && descendant_with_work(region, |_| ()).is_some());
+        since_ns = None;
+    }
+}
+
+fn help_descendant(region: &Region<'_>, worker: usize) -> bool {
+    descendant_with_work(region, |descendant| participate(descendant, worker, worker)).is_some()
+}
+
+/// Looks for a region opened by one of our items, or theirs, that has something to take, and does `with` it.
+fn descendant_with_work<R>(region: &Region<'_>, with: impl FnOnce(&Region<'_>) -> R) -> Option<R> {
+    if !region.has_children.load(Ordering::Relaxed) {
+        return None;
+    }
+    let mut with = Some(with);
+    region
+        .crew
+        .board
+        .posted(0)
+        .filter(|entry| entry.has_work())
+        .find_map(|entry| {
+            let pin = entry.pin()?;
+            // SAFETY: only `Call::run` opens entries, with regions that live until nobody is counted: INVARIANT(posted).
+            let posted = unsafe { &*pin.posted().cast::<Region<'_>>() };
+            posted
+                .descends_from(region)
+                .then(|| with.take().map(|with| with(posted)))?
+        })
+}
+
+/// The caller's right to run.
+struct Chair<'c> {
+    crew: &'c Crew,
+    kind: Kind,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Kind {
+    /// The thread sat here before the call, and will after it.
+    Held(usize),
+    /// A sleeping worker's.
+    Borrowed(usize),
+    /// The one more that every region has.
+    Extra,
+}
+
+impl<'c> Chair<'c> {
+    fn take(crew: &'c Crew) -> Self {
+        match frame::seat_in(crew) {
+            Some(worker) => Self {
+                crew,
+                kind: Kind::Held(worker),
+            },
+            None => {
+                let mut chair = Self {
+                    crew,
+                    kind: Kind::Extra,
+                };
+                chair.sit();
+                chair
+            }
+        }
+    }
+
+    /// Sits down again after [`lend_back`](Self::lend_back).
+    fn sit(&mut self) {
+        if self.kind == Kind::Extra
+            && let Some(index) = self.crew.sleep.borrow(self.crew.worker_here())
+        {
+            self.kind = Kind::Borrowed(index);
+        }
+    }
+
+    /// Gives a borrowed seat back, for as long as this thread has nothing to run.
+    fn lend_back(&mut self) {
+        if let Kind::Borrowed(index) = self.kind {
+            self.kind = Kind::Extra;
+            self.crew
+                .sleep
+                .give_back(index, || self.crew.board.has_work());
+        }
+    }
+
+    fn worker(&self) -> usize {
+        match self.kind {
+            Kind::Held(worker) | Kind::Borrowed(worker) => worker,
+            Kind::Extra => self.crew.workers(),
+        }
+    }
+
+    /// Whether nobody else can have this seat in another region.
+    fn is_worker(&self) -> bool {
+        self.worker() < self.crew.workers()
+    }
+}
+
+impl Drop for Chair<'_> {
+    fn drop(&mut self) {
+        self.lend_back();
+    }
+}

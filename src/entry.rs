@@ -1,0 +1,412 @@
+//! One permanent place of the board, where a caller posts a region and helpers find it.
+//!
+//! # Protocol
+//!
+//! A region lies on its caller's stack; helpers may only touch it while they are counted. The entry's `state` holds both
+//! facts that decide this, *open* and *how many users*, in one word, so that they cannot disagree:
+//!
+//! * The **caller** (who holds the entry's claim on the board) writes the region's address and sets `OPEN`. When it finds
+//!   every range word empty it tries to close: a compare-exchange from "open, no users" to "closed". Success means that
+//!   nobody is inside and nobody will come in: all items have ended, and the region may go.
+//! * A **helper** pins: it adds one user, and learns from the value before whether the entry was open *at that very
+//!   step*. If it was, the caller's compare-exchange fails from now on, until the helper unpins. If it was not, the helper
+//!   takes its user off again without having looked at the region.
+//! * A late helper may so count itself for an instant on an entry that was closed, or has been opened again by somebody
+//!   else. In the first case nobody minds; in the second it either pins the new region, validly, or delays its
+//!   closing by that instant.
+//!
+//! *The region is never touched after the unpin.* The latch that the caller waits on is `state` itself, which is
+//! permanent, and so are the range words and the tallies on the seats.
+//!
+//! *No wake-up is lost.* The waiting caller leaves its handle, sets `WAITING`, and sleeps only if the value before still
+//! had users. The last user's subtraction is on the same word: either it comes later and sees `WAITING`, or it came earlier
+//! and the caller sees no users. For work given back while the caller sleeps, giver and caller do the same through
+//! two `SeqCst` fences: the giver stores work, fences, and reads `WAITING`; the caller sets `WAITING`, fences, and reads the work.
+//! A handle is unparked under the mutex that it lies behind, perhaps after its owner has gone on: a spurious wake-up,
+//! which every waiter expects.
+//!
+//! *Ordering.* Unpin (`Release`) to close (`Acquire`) publishes what helpers wrote: results, tallies. Open (`Release`) to
+//! pin (`Acquire`) publishes the region and the words' first values. All changes of `state` are read-modify-writes, so each
+//! of them continues the release sequences of those before it.
+
+use crate::range::RangeWord;
+use crate::sync::{
+    AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, Thread, UnsafeCell, current, fence, park,
+};
+use crossbeam::utils::CachePadded;
+
+/// What `state` said at one moment.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+struct State(u32);
+
+impl State {
+    /// A region is posted: the address in `posted` is valid for whoever is counted among the users.
+    const OPEN: u32 = 1 << 31;
+    /// The caller sleeps, or is about to: the last user to leave must wake it.
+    const WAITING: u32 = 1 << 30;
+    /// One helper inside; the low bits count them. There are as many helpers as threads, far fewer than 2^30.
+    const USER: u32 = 1;
+
+    fn is_open(self) -> bool {
+        self.0 & Self::OPEN != 0
+    }
+
+    fn is_waiting(self) -> bool {
+        self.0 & Self::WAITING != 0
+    }
+
+    fn users(self) -> u32 {
+        self.0 & (Self::WAITING - 1)
+    }
+}
+
+/// What one seat of a region holds, on a line of its own.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    /// The items that this seat has not begun.
+    pub(crate) word: RangeWord,
+    /// Whether a participant sits here. A hint for thieves: what nobody works on is taken whole.
+    taken: AtomicBool,
+    /// Written by the participant alone, read by the caller after closing.
+    tally: Tally,
+}
+
+/// What a seat did in one region. Each counter has one writer, so adding is a load and a store.
+#[derive(Debug, Default)]
+struct Tally {
+    items: AtomicU64,
+    busy_ns: AtomicU64,
+    steals: AtomicU64,
+    worker: AtomicU64,
+}
+
+/// A seat's tally, read out.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) items: u64,
+    pub(crate) busy_ns: u64,
+    pub(crate) steals: u64,
+    /// Under which name the seat was taken, the last time.
+    pub(crate) worker: usize,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Entry {
+    desk: CachePadded<Desk>,
+    /// INVARIANT(waiter): set before `WAITING` is, and taken out by the same thread after it woke.
+    waiter: Mutex<Option<Thread>>,
+    seats: Box<[CachePadded<Seat>]>,
+}
+
+/// The line that helpers read for as long as the region is open; rarely written.
+#[derive(Debug)]
+struct Desk {
+    state: AtomicU32,
+    /// Somebody looks for work of this region and sees none. Read at every item, so it lies on a line that rests.
+    hungry: AtomicBool,
+    /// INVARIANT(posted): written only by the holder of the claim while `state` is not open; read only by users that
+    /// saw `OPEN` when they pinned, and have not unpinned. What it points to lives until `try_close` has succeeded.
+    posted: UnsafeCell<*const ()>,
+}
+
+// SAFETY: the one part that is not `Sync` is `posted`, and INVARIANT(posted) says who may touch it when.
+unsafe impl Sync for Entry {}
+// SAFETY: an entry owns nothing that is bound to a thread; `posted` is an address, used only as INVARIANT(posted) says.
+unsafe impl Send for Entry {}
+
+impl Entry {
+    pub(crate) fn new(seats: usize) -> Self {
+        let seat = |_| {
+            CachePadded::new(Seat {
+                word: RangeWord::empty(),
+                taken: AtomicBool::new(false),
+                tally: Tally::default(),
+            })
+        };
+        Self {
+            desk: CachePadded::new(Desk {
+                state: AtomicU32::new(0),
+                hungry: AtomicBool::new(false),
+                posted: UnsafeCell::new(std::ptr::null()),
+            }),
+            waiter: Mutex::new(None),
+            seats: (0..seats).map(seat).collect(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn seats(&self) -> &[CachePadded<Seat>] {
+        &self.seats
+    }
+
+    /// Whether some seat has items that nobody has begun. A hint: it may be old when it returns.
+    #[inline]
+    pub(crate) fn has_work(&self) -> bool {
+        self.seats.iter().any(|seat| !seat.word.get().is_empty())
+    }
+
+    #[inline]
+    pub(crate) fn hunger(&self) -> &AtomicBool {
+        &self.desk.hungry
+    }
+
+    /// Asks those who work on this region to give back what they have not begun.
+    #[inline]
+    pub(crate) fn ask(&self) {
+        // Relaxed: a hint. Reading first keeps the line shared when somebody has asked already.
+        if !self.desk.hungry.load(Ordering::Relaxed) {
+            self.desk.hungry.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether somebody asked, taken note of.
+    pub(crate) fn answer(&self) {
+        self.desk.hungry.store(false, Ordering::Relaxed);
+    }
+
+    /// Caller: posts a region. The words of the seats have been filled.
+    ///
+    /// # Safety
+    ///
+    /// 1. The calling thread holds the claim on this entry, and the entry is closed.
+    /// 2. What `region` points to stays valid and shared until [`try_close`](Self::try_close) has returned true.
+    pub(crate) unsafe fn open(&self, region: *const ()) {
+        self.desk.hungry.store(false, Ordering::Relaxed);
+        // SAFETY: (1) makes this the only access, by INVARIANT(posted).
+        self.desk
+            .posted
+            .with_mut(|posted| unsafe { *posted = region });
+        // Release pairs with the Acquire of `pin`: who sees OPEN sees the address, the region and the filled words.
+        self.desk.state.fetch_or(State::OPEN, Ordering::Release);
+    }
+
+    /// Helper: comes in, if the entry is open.
+    #[inline]
+    pub(crate) fn pin(&self) -> Option<Pin<'_>> {
+        // Acquire pairs with `open`.
+        let before = State(self.desk.state.fetch_add(State::USER, Ordering::Acquire));
+        let pin = Pin { entry: self };
+        before.is_open().then_some(pin)
+    }
+
+    fn unpin(&self) {
+        // Release pairs with `try_close`; Acquire pairs with the Release of WAITING, so that the handle is seen.
+        let before = State(self.desk.state.fetch_sub(State::USER, Ordering::AcqRel));
+        if before.users() == 1 && before.is_waiting() {
+            self.wake_waiter();
+        }
+    }
+
+    /// Caller: closes the entry if nobody is inside. True means that the region is no longer reachable.
+    pub(crate) fn try_close(&self) -> bool {
+        // Acquire pairs with every `unpin` so far, through the release sequence they form.
+        self.desk
+            .state
+            .compare_exchange(State::OPEN, 0, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Whether helpers are inside.
+    pub(crate) fn is_used(&self) -> bool {
+        // Acquire: after the last one has left, the caller must see what it put into the words.
+        State(self.desk.state.load(Ordering::Acquire)).users() > 0
+    }
+
+    /// Caller: sleeps until the last helper leaves, somebody calls [`rouse`](Self::rouse), or for no reason. Does not
+    /// sleep if there are no helpers, or if `work_visible()` says so after the announcement.
+    pub(crate) fn wait(&self, work_visible: impl Fn() -> bool) {
+        *self.waiter.lock() = Some(current());
+        // Release pairs with the Acquire of `unpin` and `rouse`: who sees WAITING finds the handle.
+        let before = State(self.desk.state.fetch_or(State::WAITING, Ordering::Release));
+        // Pairs with the fence before `rouse`.
+        fence(Ordering::SeqCst);
+        if before.users() > 0 && !work_visible() {
+            park();
+        }
+        // Relaxed: nothing is published by going on; a late waker finds no handle, or wakes in vain.
+        self.desk
+            .state
+            .fetch_and(!State::WAITING, Ordering::Relaxed);
+        *self.waiter.lock() = None;
+    }
+
+    /// Wakes the caller if it sleeps. The work it is woken for must have been stored before a `SeqCst` fence, which
+    /// must stand before this call.
+    pub(crate) fn rouse(&self) -> bool {
+        // Acquire pairs with `wait`'s Release.
+        let waiting = State(self.desk.state.load(Ordering::Acquire)).is_waiting();
+        waiting && self.wake_waiter()
+    }
+
+    #[cold]
+    fn wake_waiter(&self) -> bool {
+        let waiter = self.waiter.lock();
+        if let Some(thread) = &*waiter {
+            thread.unpark();
+        }
+        waiter.is_some()
+    }
+}
+
+impl Seat {
+    /// Participant: sits down.
+    pub(crate) fn take(&self) {
+        self.taken.store(true, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Participant: adds what it did. Published by unpinning.
+    pub(crate) fn record(&self, did: Share) {
+        let add = |counter: &AtomicU64, more: u64| {
+            counter.store(counter.load(Ordering::Relaxed) + more, Ordering::Relaxed);
+        };
+        add(&self.tally.items, did.items);
+        add(&self.tally.busy_ns, did.busy_ns);
+        add(&self.tally.steals, did.steals);
+        self.tally
+            .worker
+            .store(did.worker as u64, Ordering::Relaxed);
+    }
+
+    /// Caller, after closing: reads the tally out and leaves the seat as new.
+    pub(crate) fn clear(&self) -> Share {
+        self.taken.store(false, Ordering::Relaxed);
+        let take = |counter: &AtomicU64| {
+            let count = counter.load(Ordering::Relaxed);
+            counter.store(0, Ordering::Relaxed);
+            count
+        };
+        Share {
+            items: take(&self.tally.items),
+            busy_ns: take(&self.tally.busy_ns),
+            steals: take(&self.tally.steals),
+            worker: take(&self.tally.worker) as usize,
+        }
+    }
+}
+
+/// A helper inside an open region. Leaving is dropping it.
+#[derive(Debug)]
+pub(crate) struct Pin<'e> {
+    entry: &'e Entry,
+}
+
+impl<'e> Pin<'e> {
+    pub(crate) fn entry(&self) -> &'e Entry {
+        self.entry
+    }
+
+    /// What the caller gave to `open`, valid while this pin is held.
+    pub(crate) fn posted(&self) -> *const () {
+        // SAFETY: a `Pin` that `pin` has returned saw OPEN and has not unpinned: INVARIANT(posted).
+        self.entry.desk.posted.with(|posted| unsafe { *posted })
+    }
+}
+
+impl Drop for Pin<'_> {
+    fn drop(&mut self) {
+        self.entry.unpin();
+    }
+}
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use crate::range::Span;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// A region as small as one can be: a cell that helpers write in and the caller reads, and frees, after closing.
+    struct Region {
+        results: [UnsafeCell<u32>; 2],
+    }
+
+    /// Takes items and runs them, as a participant on `seat` does.
+    fn participate(entry: &Entry, region: &Region) {
+        while let Some(item) = entry.seats()[0].word.take_front(|_| 1) {
+            region.results[item.begin as usize].with_mut(|result| unsafe { *result += 1 });
+        }
+    }
+
+    fn help(entry: &Entry) {
+        if entry.has_work()
+            && let Some(pin) = entry.pin()
+        {
+            let region = unsafe { &*pin.posted().cast::<Region>() };
+            participate(entry, region);
+        }
+    }
+
+    fn call(entry: &Entry) {
+        let region = Box::new(Region {
+            results: [UnsafeCell::new(0), UnsafeCell::new(0)],
+        });
+        entry.seats()[0].word.fill(Span::new(0, 2));
+        unsafe { entry.open(std::ptr::from_ref(&*region).cast()) };
+        participate(entry, &region);
+        while !entry.try_close() {
+            entry.wait(|| entry.has_work());
+        }
+        let ran = |i: usize| region.results[i].with(|result| unsafe { *result });
+        assert_eq!((ran(0), ran(1)), (1, 1));
+    }
+
+    /// Nobody touches a region that has been freed, every item runs once, the caller is always woken, and the entry serves
+    /// the next region while a helper of the last one may be late.
+    #[test]
+    fn entry_serves_two_regions_one_after_the_other() {
+        loom::model(|| {
+            let entry = Arc::new(Entry::new(1));
+            let helper = {
+                let entry = entry.clone();
+                thread::spawn(move || help(&entry))
+            };
+            call(&entry);
+            call(&entry);
+            helper.join().unwrap();
+        });
+    }
+
+    /// Work that is given back while the caller sleeps wakes it, though a helper is still inside.
+    #[test]
+    fn entry_rouses_a_caller_for_work_given_back() {
+        loom::model(|| {
+            let entry = Arc::new(Entry::new(1));
+            let served = Arc::new(loom::sync::atomic::AtomicBool::new(false));
+            unsafe { entry.open(std::ptr::null()) };
+            let giver = {
+                let (entry, served) = (entry.clone(), served.clone());
+                let pin_before = entry.pin().is_some_and(|pin| {
+                    std::mem::forget(pin);
+                    true
+                });
+                assert!(pin_before);
+                thread::spawn(move || {
+                    let pin = Pin { entry: &entry };
+                    entry.seats()[0].word.fill(Span::new(0, 1));
+                    fence(Ordering::SeqCst);
+                    entry.rouse();
+                    // The item given back is needed for this one to end: it may be left only when the caller ran it.
+                    while !served.load(Ordering::Acquire) {
+                        thread::yield_now();
+                    }
+                    drop(pin);
+                })
+            };
+            while !entry.try_close() {
+                if entry.seats()[0].word.take_front(|_| 1).is_some() {
+                    served.store(true, Ordering::Release);
+                } else {
+                    entry.wait(|| entry.has_work());
+                }
+            }
+            assert!(served.load(Ordering::Acquire));
+            giver.join().unwrap();
+        });
+    }
+}

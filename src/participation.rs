@@ -1,0 +1,14 @@
+//! One stay of one thread in one region.
+
+use crate::frame;
+use crate::region::{Claims, Region};
+
+/// Runs items of `region` until none is left to take: on the word of `seat`, under the name of `worker`. The caller of this
+/// has the region pinned, or is its caller.
+pub(crate) fn participate(region: &Region<'_>, seat: usize, worker: usize) {
+    let mut claims = Claims::new(region, seat, worker);
+    frame::enter(region.crew, worker, Some(region), || {
+        region.task.participate(&mut claims)
+    });
+    claims.finish();
+}

@@ -1,0 +1,92 @@
+//! Who works in a runtime, and on which CPU.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+/// What is known of one worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerInfo {
+    pub(crate) index: usize,
+    pub(crate) thread_name: String,
+    pub(crate) pin: Pin,
+    pub(crate) lost: Option<String>,
+    pub(crate) sleeps: u64,
+}
+
+/// Whether a worker is bound to a CPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pin {
+    /// It runs on this CPU alone, by the system's number.
+    To(usize),
+    /// It may run anywhere, for this reason.
+    Not(String),
+}
+
+impl WorkerInfo {
+    /// Its number, from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The name of its thread.
+    pub fn thread_name(&self) -> &str {
+        &self.thread_name
+    }
+
+    /// Where it is pinned, or why it is not.
+    pub fn pin(&self) -> &Pin {
+        &self.pin
+    }
+
+    /// The CPU it is pinned to, if it is.
+    pub fn pinned_cpu(&self) -> Option<usize> {
+        match self.pin {
+            Pin::To(cpu) => Some(cpu),
+            Pin::Not(_) => None,
+        }
+    }
+
+    /// Why it does not work, if it does not: its thread could not be started, or its `start_handler` panicked. The runtime
+    /// goes on with the others.
+    pub fn lost(&self) -> Option<&str> {
+        self.lost.as_deref()
+    }
+
+    /// How often it has fallen asleep so far. An idle runtime's workers sleep on, and do not fall asleep again.
+    pub fn sleeps(&self) -> u64 {
+        self.sleeps
+    }
+}
+
+impl fmt::Display for WorkerInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "worker {} ({}): ", self.index, self.thread_name)?;
+        match (&self.lost, &self.pin) {
+            (Some(why), _) => write!(f, "lost: {why}"),
+            (None, Pin::To(cpu)) => write!(f, "pinned to CPU {cpu}"),
+            (None, Pin::Not(why)) => write!(f, "not pinned: {why}"),
+        }
+    }
+}
+
+/// A worker as the runtime knows it, filled in while it starts.
+#[derive(Debug)]
+pub(crate) struct Post {
+    pub(crate) thread_name: String,
+    /// The CPU it is meant for, or why for none.
+    pub(crate) meant: Result<usize, String>,
+    /// How the pinning went. Set by the worker before anything of the user's runs, or by the master if there is no thread.
+    pub(crate) pin: OnceLock<Pin>,
+    pub(crate) lost: OnceLock<String>,
+}
+
+impl Post {
+    pub(crate) fn new(thread_name: String, meant: Result<usize, String>) -> Self {
+        Self {
+            thread_name,
+            meant,
+            pin: OnceLock::new(),
+            lost: OnceLock::new(),
+        }
+    }
+}

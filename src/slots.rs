@@ -1,0 +1,143 @@
+//! Room for one value an item, written by whoever runs the item, wherever that is.
+//!
+//! # Protocol
+//!
+//! The slots are one allocation, uninitialised. The participant that claimed index `i` writes slot `i`, at most once; a claim
+//! is exclusive, so no two writes meet. After the region has closed the caller owns the slots alone, sees every write (unpin
+//! to close, see [`entry`](crate::entry)), and knows which slots were left out.
+//!
+//! Slots that are neither turned into a vector nor salvaged are leaked, never dropped by guess.
+
+use crate::isolate::{self, Payload};
+use std::mem::{ManuallyDrop, MaybeUninit};
+
+/// See the [module](self).
+pub(crate) struct Slots<T> {
+    /// INVARIANT(once): slot `i` is written only by the holder of the claim on item `i`, and only once.
+    first: *mut MaybeUninit<T>,
+    len: usize,
+    capacity: usize,
+}
+
+// SAFETY: by INVARIANT(once) threads write disjoint slots, and only write; the values then belong to the caller's thread.
+unsafe impl<T: Send> Sync for Slots<T> {}
+
+impl<T> Slots<T> {
+    pub(crate) fn new(len: usize) -> Self {
+        let mut room = ManuallyDrop::new(Vec::with_capacity(len));
+        Self {
+            first: room.as_mut_ptr(),
+            len,
+            capacity: room.capacity(),
+        }
+    }
+
+    /// Writes slot `index`.
+    ///
+    /// # Safety
+    ///
+    /// `index` is below the length, and the caller keeps INVARIANT(once).
+    #[inline]
+    pub(crate) unsafe fn write(&self, index: usize, value: T) {
+        debug_assert!(index < self.len);
+        // SAFETY: `index` is within the allocation, by the caller's word.
+        let slot = unsafe { self.first.add(index) };
+        // SAFETY: by INVARIANT(once) nobody else touches this slot.
+        unsafe { slot.write(MaybeUninit::new(value)) };
+    }
+
+    /// All values, in order.
+    ///
+    /// # Safety
+    ///
+    /// Every slot was written, and every write happened before this call.
+    pub(crate) unsafe fn into_vec(self) -> Vec<T> {
+        // SAFETY: the allocation of a `Vec<MaybeUninit<T>>`, which has the layout of `T`; all of it is initialised.
+        unsafe { Vec::from_raw_parts(self.first.cast::<T>(), self.len, self.capacity) }
+    }
+
+    /// Drops every value, each in isolation, save those of `holes`, which is in ascending order. Returns what was thrown.
+    ///
+    /// # Safety
+    ///
+    /// Every slot but those of `holes` was written, and every write happened before this call.
+    pub(crate) unsafe fn salvage(self, holes: impl IntoIterator<Item = usize>) -> Vec<Payload> {
+        let mut holes = holes.into_iter().peekable();
+        let mut thrown = Vec::new();
+        if std::mem::needs_drop::<T>() {
+            for index in 0..self.len {
+                if holes.next_if_eq(&index).is_some() {
+                    continue;
+                }
+                // SAFETY: `index` is within the allocation.
+                let slot = unsafe { self.first.add(index) };
+                // SAFETY: written, by the caller's word; read once, because indices ascend.
+                let value = unsafe { slot.read().assume_init() };
+                thrown.extend(isolate::dispose(value));
+            }
+        }
+        // SAFETY: the allocation of such a vector; its values are uninitialised, as it declares.
+        drop(unsafe { Vec::<MaybeUninit<T>>::from_raw_parts(self.first, 0, self.capacity) });
+        thrown
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    struct Counted<'c>(&'c Cell<usize>);
+
+    impl Drop for Counted<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    #[test]
+    fn exactly_what_was_written_is_dropped() {
+        let drops = Cell::new(0);
+        let slots = Slots::new(5);
+        for index in [0, 2, 3] {
+            // SAFETY: each index once, on one thread.
+            unsafe { slots.write(index, Counted(&drops)) };
+        }
+        // SAFETY: 1 and 4 were not written.
+        assert!(unsafe { slots.salvage([1, 4]) }.is_empty());
+        assert_eq!(drops.get(), 3);
+    }
+
+    #[test]
+    fn a_value_that_panics_in_drop_does_not_keep_the_others() {
+        struct Bad<'c>(usize, &'c Cell<usize>);
+        impl Drop for Bad<'_> {
+            fn drop(&mut self) {
+                self.1.set(self.1.get() + 1);
+                assert!(self.0 % 2 == 0, "odd");
+            }
+        }
+        let drops = Cell::new(0);
+        let slots = Slots::new(6);
+        for index in 0..6 {
+            // SAFETY: each index once, on one thread.
+            unsafe { slots.write(index, Bad(index, &drops)) };
+        }
+        // SAFETY: all were written.
+        assert_eq!(unsafe { slots.salvage([]) }.len(), 3);
+        assert_eq!(drops.get(), 6);
+    }
+
+    #[test]
+    fn zero_sized_values_and_no_values_make_vectors() {
+        let slots = Slots::new(3);
+        for index in 0..3 {
+            // SAFETY: each index once, on one thread.
+            unsafe { slots.write(index, ()) };
+        }
+        // SAFETY: all were written.
+        assert_eq!(unsafe { slots.into_vec() }.len(), 3);
+        // SAFETY: there are none.
+        assert!(unsafe { Slots::<String>::new(0).into_vec() }.is_empty());
+    }
+}

@@ -1,0 +1,64 @@
+//! The loop of a worker: look for work, help, spin, sleep. It knows no types of items or results.
+
+use crate::crew::Crew;
+use crate::entry::Pin;
+use crate::participation::participate;
+use crate::region::Region;
+use crate::sync::spin_loop;
+
+/// For how long a worker looks in vain before it asks those who have work to give some back. Regions about to end are not
+/// disturbed.
+const PATIENCE_NS: u64 = 2_000;
+
+/// Looks for work and helps, as worker `index`, until the crew ends and there is nothing left to help with.
+pub(crate) fn run(crew: &Crew, index: usize) {
+    let mut budget = crew.spin_budget();
+    let mut since_ns = crew.now_ns();
+    crew.sleep.start_search();
+    loop {
+        if let Some(pin) = look(crew, index) {
+            crew.stop_searching(pin.entry());
+            budget.found();
+            help(&pin, index);
+            drop(pin);
+            crew.sleep.start_search();
+            since_ns = crew.now_ns();
+            continue;
+        }
+        if crew.sleep.is_ending() {
+            break;
+        }
+        let searched_ns = crew.now_ns().saturating_sub(since_ns);
+        if searched_ns >= PATIENCE_NS.min(budget.ns()) {
+            ask(crew);
+        }
+        if searched_ns < budget.ns() {
+            spin_loop();
+            continue;
+        }
+        budget.slept();
+        crew.sleep.park(index, || crew.board.has_work());
+        since_ns = crew.now_ns();
+        crew.costs.wake_arrived(since_ns);
+        budget.woken();
+    }
+    crew.sleep.end_search();
+}
+
+/// A posted region with something to take. Workers begin at different places.
+fn look(crew: &Crew, index: usize) -> Option<Pin<'_>> {
+    crew.board
+        .posted(index)
+        .filter(|entry| entry.has_work())
+        .find_map(|entry| entry.pin())
+}
+
+fn ask(crew: &Crew) {
+    crew.board.posted(0).for_each(|entry| entry.ask());
+}
+
+fn help(pin: &Pin<'_>, index: usize) {
+    // SAFETY: `caller` posts nothing but regions, and keeps them until nobody is counted: INVARIANT(posted) of `entry`.
+    let region = unsafe { &*pin.posted().cast::<Region<'_>>() };
+    participate(region, index, index);
+}
