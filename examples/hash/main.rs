@@ -1,0 +1,151 @@
+//! `hash`: checksums of file trees, on BLAKE3 or SHA-256, in the line format of
+//! `b3sum` and `sha256sum`.
+//!
+//! ```text
+//! cargo run --release --example hash -- /usr/share/doc
+//! cargo run --release --example hash -- --algorithm sha256 DIR > sums && sha256sum -c sums
+//! cargo run --release --example hash -- --check sums
+//! ```
+//!
+//! The flow of a run:
+//!
+//! 1. `args` reads the command line.
+//! 2. `walk` lists the files, serially, with one `stat` each for its length, and sorts them
+//!    once by the bytes of their paths. (`check` takes them from a list instead.)
+//! 3. `digest` runs one batch over the list. Each worker owns one reused buffer; a file's
+//!    length is the weight of its item, so that the largest files do not come last.
+//! 4. `sums` prints a line for each file, in the order of the list; what went wrong is one
+//!    line for each path on standard error.
+//! 5. `totals` adds up the run: one line on standard error, and JSON with `--json`.
+//!
+//! A path given twice is hashed and printed twice, as `sha256sum` does; so is a file that two
+//! of the given directories both contain.
+//!
+//! Exit codes: 0 when every file was hashed (or verified); 1 when a file or directory was not,
+//! or when the output could not be written; 2 for a wrong command line. A reader that closes
+//! the standard output early (`hash | head`) ends the run quietly, with 0.
+
+mod args;
+mod check;
+mod digest;
+mod message;
+mod progress;
+mod sums;
+mod totals;
+mod walk;
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use ganger::{BuildError, Outcome, Runtime};
+
+use crate::args::Args;
+use crate::progress::Progress;
+use crate::totals::Totals;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = match runtime(&args) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            message::general(&error.to_string());
+            return ExitCode::FAILURE;
+        }
+    };
+    let clean = match &args.check {
+        Some(list) => check::run(&args, &runtime, list),
+        None => hash(&args, &runtime),
+    };
+    if clean {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn runtime(args: &Args) -> Result<Runtime, BuildError> {
+    match args.threads {
+        Some(threads) => Runtime::builder().num_threads(threads.get()).build(),
+        None => Runtime::new(),
+    }
+}
+
+/// Prints the sums of everything under the given paths; true if nothing went wrong.
+fn hash(args: &Args, runtime: &Runtime) -> bool {
+    let started = Instant::now();
+    let listing = walk::list(&args.paths(), args.follow);
+    let mut failures = listing.failures.len();
+    for failure in &listing.failures {
+        message::path(&failure.path, &failure.reason);
+    }
+
+    let progress = Progress::new(args.progress, &listing.files);
+    let report = digest::batch(runtime, &listing.files, args.algorithm, &progress);
+    progress.finish();
+    let seconds = started.elapsed().as_secs_f64();
+
+    let mut hashed = Hashed::default();
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let mut written = Ok(());
+    for (file, outcome) in listing.files.iter().zip(report.outcomes()) {
+        match outcome {
+            Outcome::Done(sum) => {
+                hashed.add(sum);
+                if written.is_ok() {
+                    written = sums::write_sum(&mut out, &sum.digest, &file.path);
+                }
+            }
+            other => {
+                failures += 1;
+                message::path(&file.path, &digest::failure(other));
+            }
+        }
+    }
+    let totals = Totals::new(args, runtime, report.summary(), hashed, seconds, failures);
+    conclude(args, &totals, written.and_then(|()| out.flush())) && failures == 0
+}
+
+/// What was read to the end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hashed {
+    files: u64,
+    bytes: u64,
+}
+
+impl Hashed {
+    fn add(&mut self, sum: &digest::Sum) {
+        self.files += 1;
+        self.bytes += sum.bytes;
+    }
+}
+
+/// Ends a run whose lines have been printed: the JSON file, then the line of totals. True if
+/// all of the output could be written, or nobody wanted the rest of it.
+fn conclude(args: &Args, totals: &Totals<'_>, written: io::Result<()>) -> bool {
+    let json = args.json.as_deref().is_none_or(|to| write_json(to, totals));
+    match written {
+        Ok(()) => {
+            message::general(&totals.to_string());
+            json
+        }
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => true,
+        Err(error) => {
+            message::general(&format!("standard output: {}", message::reason(&error)));
+            false
+        }
+    }
+}
+
+fn write_json(to: &Path, totals: &Totals<'_>) -> bool {
+    let text = format!("{:#}\n", totals.json());
+    match std::fs::write(to, text) {
+        Ok(()) => true,
+        Err(error) => {
+            message::path(to, &message::reason(&error));
+            false
+        }
+    }
+}
