@@ -154,7 +154,7 @@ impl Peer {
     }
 }
 
-/// About 1.7 ns a round on the machine of the README.
+/// About 1.3 ns a round on the machine of the README.
 #[inline(never)]
 fn work(seed: u64, rounds: u64) -> u64 {
     let mut x = seed | 1;
@@ -170,10 +170,13 @@ fn median_of(times: usize, mut body: impl FnMut() -> Duration) -> f64 {
     sorted((0..times).map(|_| body().as_nanos() as f64).collect())[times / 2]
 }
 
-fn timed(body: impl FnOnce()) -> Duration {
+/// What the body returns is dropped outside of the time.
+fn timed<R>(body: impl FnOnce() -> R) -> Duration {
     let began = Instant::now();
-    body();
-    began.elapsed()
+    let result = black_box(body());
+    let took = began.elapsed();
+    drop(result);
+    took
 }
 
 fn cell(workload: &str, peer: &str, threads: usize) -> f64 {
@@ -216,8 +219,10 @@ fn sum(peer: &Peer) -> f64 {
 fn skew(peer: &Peer) -> f64 {
     use rayon::prelude::*;
     const ITEMS: usize = 100_000;
-    let rounds = |i: usize| ((i as f64 / ITEMS as f64).powi(4) * 5_600.0) as u64;
-    let body = |i: usize| drop(black_box(work(i as u64, rounds(i))));
+    let rounds = |i: usize| ((i as f64 / ITEMS as f64).powi(4) * 6_700.0) as u64;
+    let body = |i: usize| {
+        black_box(work(i as u64, rounds(i)));
+    };
     median_of(3, || {
         timed(|| match peer {
             Peer::Sequential => (0..ITEMS).for_each(body),
@@ -229,7 +234,9 @@ fn skew(peer: &Peer) -> f64 {
 
 fn tiny_region(peer: &Peer) {
     use rayon::prelude::*;
-    let body = |i: usize| drop(black_box(work(i as u64, 100)));
+    let body = |i: usize| {
+        black_box(work(i as u64, 132));
+    };
     match peer {
         Peer::Sequential => (0..64).for_each(body),
         Peer::Rayon(pool) => pool.install(|| (0..64_usize).into_par_iter().for_each(body)),
@@ -271,7 +278,7 @@ fn batch(peer: &Peer, panics: usize) -> f64 {
         if i % every == every - 1 {
             panic!("item {i}");
         }
-        Ok(work(i as u64, 44))
+        Ok(work(i as u64, 60))
     };
     let caught = |i: usize| {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(i)))
@@ -283,16 +290,12 @@ fn batch(peer: &Peer, panics: usize) -> f64 {
             })
             .and_then(|result| result)
     };
-    median_of(7, || {
-        timed(|| match peer {
-            Peer::Sequential => drop(black_box((0..ITEMS).map(caught).collect::<Vec<_>>())),
-            Peer::Rayon(pool) => pool.install(|| {
-                drop(black_box(
-                    (0..ITEMS).into_par_iter().map(caught).collect::<Vec<_>>(),
-                ))
-            }),
-            Peer::Ganger(rt) => drop(black_box(rt.batch(0..ITEMS).run(|i, _| body(i)))),
-        })
+    median_of(7, || match peer {
+        Peer::Sequential => timed(|| (0..ITEMS).map(caught).collect::<Vec<_>>()),
+        Peer::Rayon(pool) => {
+            timed(|| pool.install(|| (0..ITEMS).into_par_iter().map(caught).collect::<Vec<_>>()))
+        }
+        Peer::Ganger(rt) => timed(|| rt.batch(0..ITEMS).run(|i, _| body(i))),
     })
 }
 
@@ -300,24 +303,20 @@ fn map(peer: &Peer) -> f64 {
     use rayon::prelude::*;
     const ITEMS: usize = 1_000_000;
     let body = |i: usize| work(i as u64, 10);
-    median_of(11, || {
-        timed(|| match peer {
-            Peer::Sequential => drop(black_box((0..ITEMS).map(body).collect::<Vec<_>>())),
-            Peer::Rayon(pool) => {
-                pool.install(|| {
-                    drop(black_box(
-                        (0..ITEMS).into_par_iter().map(body).collect::<Vec<_>>(),
-                    ))
-                });
-            }
-            Peer::Ganger(rt) => drop(black_box(rt.batch(0..ITEMS).map(body))),
-        })
+    median_of(11, || match peer {
+        Peer::Sequential => timed(|| (0..ITEMS).map(body).collect::<Vec<_>>()),
+        Peer::Rayon(pool) => {
+            timed(|| pool.install(|| (0..ITEMS).into_par_iter().map(body).collect::<Vec<_>>()))
+        }
+        Peer::Ganger(rt) => timed(|| rt.batch(0..ITEMS).map(body)),
     })
 }
 
 fn nested(peer: &Peer) -> f64 {
     use rayon::prelude::*;
-    let body = |i: usize| drop(black_box(work(i as u64, 100)));
+    let body = |i: usize| {
+        black_box(work(i as u64, 132));
+    };
     median_of(11, || {
         timed(|| match peer {
             Peer::Sequential => (0..100 * 1000).for_each(body),
@@ -343,19 +342,27 @@ fn idle(peer: &Peer) -> f64 {
     (cpu_ns() - before).max(1.0)
 }
 
+/// The CPU time of all threads alive. Each is asked for its own: the process's clock, and `/proc`, know of a thread that runs
+/// on another CPU only what it had at the last tick.
 fn cpu_ns() -> f64 {
-    let ticks = |path: std::path::PathBuf| -> f64 {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        text.split_whitespace()
-            .next()
-            .and_then(|first| first.parse().ok())
-            .unwrap_or(0.0)
-    };
     let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
-    tasks
+    let ids = tasks
         .flatten()
-        .map(|task| ticks(task.path().join("schedstat")))
-        .sum()
+        .filter_map(|task| task.file_name().to_str()?.parse::<i32>().ok());
+    ids.map(thread_cpu_ns).sum()
+}
+
+fn thread_cpu_ns(id: i32) -> f64 {
+    /// The kernel's number for "CPU time by the scheduler, of one thread".
+    const SCHED_OF_THREAD: i32 = 0b110;
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid for writing.
+    let result = unsafe { libc::clock_gettime(!id << 3 | SCHED_OF_THREAD, &raw mut time) };
+    assert_eq!(result, 0, "no clock of thread {id}");
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
 fn create(peer: &str, threads: usize) -> f64 {

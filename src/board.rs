@@ -120,19 +120,33 @@ impl<'b> Claim<'b> {
         self.entry
     }
 
-    /// Tells the workers to look here. After the entry was opened.
-    pub(crate) fn post(&self) {
+    /// Tells the workers to look here, until what is returned is dropped. After the entry was opened.
+    pub(crate) fn post(&self) -> Posted<'b> {
         let (at, bit) = Board::mask_of(self.index);
-        self.board.posted[at].fetch_or(bit, Ordering::Relaxed);
+        let mask = &self.board.posted[at];
+        mask.fetch_or(bit, Ordering::Relaxed);
+        Posted { mask, bit }
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         let (at, bit) = Board::mask_of(self.index);
-        self.board.posted[at].fetch_and(!bit, Ordering::Relaxed);
         // Release pairs with the Acquire in `claim`.
         self.board.claimed[at].fetch_and(!bit, Ordering::Release);
+    }
+}
+
+/// A notice that workers are to look at an entry.
+#[derive(Debug)]
+pub(crate) struct Posted<'b> {
+    mask: &'b AtomicU64,
+    bit: u64,
+}
+
+impl Drop for Posted<'_> {
+    fn drop(&mut self) {
+        self.mask.fetch_and(!self.bit, Ordering::Relaxed);
     }
 }
 
@@ -155,9 +169,7 @@ mod tests {
     fn every_posted_entry_is_met_once_wherever_the_search_begins() {
         let board = Board::new(1);
         let claims: Vec<_> = std::iter::from_fn(|| board.claim()).collect();
-        for index in [0, 5, 63, 64, 130, 511] {
-            claims[index].post();
-        }
+        let _posted = [0, 5, 63, 64, 130, 511].map(|index| claims[index].post());
         for turn in [0, 1, 63, 64, 100, 511] {
             let met: Vec<_> = board.posted(turn).map(std::ptr::from_ref).collect();
             let mut expected: Vec<_> = [0, 5, 63, 64, 130, 511]

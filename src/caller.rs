@@ -42,8 +42,9 @@ pub(crate) struct Call<'c> {
 }
 
 impl Call<'_> {
-    /// Runs all items, and returns when the last one has ended. `book` is told what each participant did.
-    pub(crate) fn run(&self, mut book: impl FnMut(Share)) {
+    /// Runs all items, and returns when the last one has ended. `book` is told what each participant did; without it nobody
+    /// looks.
+    pub(crate) fn run(&self, book: Option<&mut dyn FnMut(Share)>) {
         if self.len == 0 {
             return;
         }
@@ -76,26 +77,30 @@ impl Call<'_> {
             // SAFETY: the entry is ours by `claim`, or by being a local. The region is a local of this closure, which returns
             // only after `wait_for_the_end`, and does not unwind, by `no_unwind`.
             unsafe { entry.open(std::ptr::from_ref(&region).cast()) };
+            let mut posted = None;
             if let Some(claim) = claim.as_ref().filter(|_| helpable) {
                 region.announce_to_ancestors();
-                claim.post();
+                posted = Some(claim.post());
                 // Pairs with the fences of sleepers and searchers: they see the post, or are seen.
                 fence(Ordering::SeqCst);
                 if pays {
                     region.enlist(rest_ns);
-                } else if self.nobody_searches() && self.crew.costs.spend_savings(began_ns) {
+                } else if self.crew.sleep.all_quiet() && self.crew.costs.spend_savings(began_ns) {
                     self.crew.wake_one();
                 }
             }
-            participate(&region, self.crew.workers(), chair.worker());
-            wait_for_the_end(&region, &mut chair);
-            assert_eq!(
-                region.remaining.load(Ordering::Relaxed),
-                0,
-                "items were lost"
-            );
+            let ended_ns = participate(&region, self.crew.workers(), chair.worker(), began_ns);
+            let ended_ns = wait_for_the_end(&region, &mut chair, ended_ns);
+            drop(posted);
             drop(chair);
-            self.learn(entry, began_ns, helpable && !pays, &mut book);
+            let left = region.remaining.load(Ordering::Relaxed);
+            assert_eq!(left, 0, "items were lost");
+            self.learn(entry, began_ns, ended_ns, helpable && !pays);
+            if let Some(book) = book {
+                let posting = entry.posting();
+                let shares = entry.seats().iter().filter_map(|seat| seat.share(posting));
+                shares.filter(|share| share.items > 0).for_each(book);
+            }
         });
         std::mem::forget(no_unwind);
     }
@@ -106,16 +111,11 @@ impl Call<'_> {
         Some((each * self.len as f32) as u64)
     }
 
-    fn nobody_searches(&self) -> bool {
-        let counts = self.crew.sleep.counts();
-        counts.searching() == 0 && counts.parked() > 0
-    }
-
     /// Puts the items into the words: over all seats if `spread`, else into the caller's own.
     fn fill(&self, entry: &Entry, chair: &Chair<'_>, spread: bool) {
-        let counts = self.crew.sleep.counts();
+        let sleep = &self.crew.sleep;
         let (seats, own) = (entry.seats(), self.crew.workers());
-        if !spread || counts.parked() + counts.searching() == 0 {
+        if !spread || sleep.parked() + sleep.searching() == 0 {
             seats[own].word.fill(span(&(0..self.len)));
             return;
         }
@@ -130,28 +130,14 @@ impl Call<'_> {
         }
     }
 
-    fn learn(&self, entry: &Entry, began_ns: u64, tiny: bool, book: &mut impl FnMut(Share)) {
-        let (mut busy_ns, mut helpers) = (0, 0);
-        let own = self.crew.workers();
-        for (seat, line) in entry
-            .seats()
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| line.is_taken())
-        {
-            let share = line.clear();
-            if share.items > 0 {
-                busy_ns += share.busy_ns;
-                helpers += usize::from(seat != own);
-                book(share);
-            }
-        }
-        self.crew.costs.learn(self.site, self.len as u64, busy_ns);
-        let now_ns = self.crew.now_ns();
-        let wall_ns = now_ns.saturating_sub(began_ns);
-        self.crew
-            .costs
-            .region_ended(now_ns, wall_ns, tiny && helpers == 0);
+    /// Learns from the caller's own share: the others' lie in their caches. `tiny`: the region did not pay for a wake-up.
+    fn learn(&self, entry: &Entry, began_ns: u64, ended_ns: u64, tiny: bool) {
+        let seat = &entry.seats()[self.crew.workers()];
+        let own = seat.share(entry.posting()).unwrap_or_default();
+        self.crew.costs.learn(self.site, own.items, own.busy_ns);
+        let alone = tiny && own.items == self.len as u64;
+        let wall_ns = ended_ns.saturating_sub(began_ns);
+        self.crew.costs.region_ended(ended_ns, wall_ns, alone);
     }
 }
 
@@ -161,41 +147,43 @@ fn span(range: &Range<usize>) -> Span {
     Span::new(bound(range.start), bound(range.end))
 }
 
-/// Runs what comes back, and descendants, until nobody is inside and nothing is left. Then the entry is closed.
-fn wait_for_the_end(region: &Region<'_>, chair: &mut Chair<'_>) {
+/// Runs what comes back, and descendants, until nobody is inside and nothing is left. Then the entry is closed. `now_ns` is when
+/// the caller ran out of items; returns when all had, about.
+fn wait_for_the_end(region: &Region<'_>, chair: &mut Chair<'_>, mut now_ns: u64) -> u64 {
     let (crew, entry) = (region.crew, region.entry);
     let patience_ns = crew.spin_budget().ns().clamp(CROWDED_NS, spin::MOST_NS);
-    let mut since_ns = None;
+    let mut since_ns = now_ns;
     loop {
         // In this order: once nobody is inside, what they left in the words is seen.
         let used = entry.is_used();
         if entry.has_work() {
             chair.sit();
-            participate(region, crew.workers(), chair.worker());
-            since_ns = None;
+            since_ns = participate(region, crew.workers(), chair.worker(), crew.now_ns());
             continue;
         }
         if !used && entry.try_close() {
-            return;
+            return now_ns;
         }
         if chair.is_worker() && help_descendant(region, chair.worker()) {
-            since_ns = None;
+            since_ns = crew.now_ns();
             continue;
         }
-        let now_ns = crew.now_ns();
-        if now_ns.saturating_sub(*since_ns.get_or_insert(now_ns)) < patience_ns {
+        now_ns = crew.now_ns();
+        if now_ns.saturating_sub(since_ns) < patience_ns {
             spin_loop();
             continue;
         }
         chair.lend_back();
         let helps = chair.is_worker();
         entry.wait(|| entry.has_work() || helps && descendant_with_work(region, |_| ()).is_some());
-        since_ns = None;
+        now_ns = crew.now_ns();
+        since_ns = now_ns;
     }
 }
 
 fn help_descendant(region: &Region<'_>, worker: usize) -> bool {
-    descendant_with_work(region, |descendant| participate(descendant, worker, worker)).is_some()
+    let now_ns = region.crew.now_ns();
+    descendant_with_work(region, |posted| participate(posted, worker, worker, now_ns)).is_some()
 }
 
 /// Looks for a region opened by one of our items, or theirs, that has something to take, and does `with` it.

@@ -66,8 +66,8 @@ impl Costs {
         (word & !u64::from(u32::MAX) == site.tag()).then(|| f32::from_bits(word as u32))
     }
 
-    /// `items` of `site` took `ns` of work. The belief follows up at once and down slowly: too high costs a wake-up, too low
-    /// leaves items waiting behind a heavy one.
+    /// `items` of `site` took `ns` of work. The belief at most doubles at a time, because one lost time slice is no news, and
+    /// comes down by an eighth of the way. A site that has really become heavy is found out by its chunks meanwhile.
     pub(crate) fn learn(&self, site: Site, items: u64, ns: u64) {
         if items == 0 {
             return;
@@ -75,6 +75,7 @@ impl Costs {
         let now = ns as f32 / items as f32;
         let next = match self.ns_per_item(site) {
             Some(old) if old > now => old + (now - old) / 8.0,
+            Some(old) if old > 0.0 => now.min(2.0 * old),
             _ => now,
         };
         self.sites[site.slot()].store(site.tag() | u64::from(next.to_bits()), Relaxed);
@@ -145,9 +146,9 @@ mod tests {
         costs.learn(site, 10, 1_000);
         assert_eq!(costs.ns_per_item(site), Some(100.0));
         costs.learn(site, 1, 5_000);
-        assert_eq!(costs.ns_per_item(site), Some(5_000.0));
+        assert_eq!(costs.ns_per_item(site), Some(200.0));
         costs.learn(site, 1, 0);
-        assert_eq!(costs.ns_per_item(site), Some(4_375.0));
+        assert_eq!(costs.ns_per_item(site), Some(175.0));
     }
 
     #[test]

@@ -78,11 +78,10 @@ impl Crew {
     /// The work must have been stored before a `SeqCst` fence. False if there was nobody to wake.
     #[inline]
     pub(crate) fn enlist(&self, rest_ns: Option<u64>) -> bool {
-        let counts = self.sleep.counts();
-        if counts.searching() > 0 {
+        if self.sleep.searching() > 0 {
             return true;
         }
-        if counts.parked() == 0 {
+        if self.sleep.parked() == 0 {
             return false;
         }
         if enlist::pays(rest_ns, self.costs.wake_price_ns()) {
@@ -110,9 +109,7 @@ impl Crew {
         self.sleep.end_search();
         // Pairs with the caller's fence between posting and looking for searchers.
         fence(Ordering::SeqCst);
-        let counts = self.sleep.counts();
-        if counts.searching() == 0
-            && counts.parked() > 0
+        if self.sleep.all_quiet()
             && self
                 .board
                 .posted(0)

@@ -65,9 +65,10 @@ impl State {
 pub(crate) struct Seat {
     /// The items that this seat has not begun.
     pub(crate) word: RangeWord,
-    /// Whether a participant sits here. A hint for thieves: what nobody works on is taken whole.
-    taken: AtomicBool,
-    /// Written by the participant alone, read by the caller after closing.
+    /// The posting in which a participant last sat here. For thieves a hint: what nobody works on is taken whole.
+    taken: AtomicU64,
+    /// What was done here in that posting. Written by the participant alone, read by the caller after closing; left as it
+    /// is until somebody sits here again, because to clear it would take the line away from the next one.
     tally: Tally,
 }
 
@@ -105,6 +106,8 @@ struct Desk {
     state: AtomicU32,
     /// Somebody looks for work of this region and sees none. Read at every item, so it lies on a line that rests.
     hungry: AtomicBool,
+    /// How often a region was posted here. Changed by the holder of the claim alone, while the entry is closed.
+    posting: AtomicU64,
     /// INVARIANT(posted): written only by the holder of the claim while `state` is not open; read only by users that
     /// saw `OPEN` when they pinned, and have not unpinned. What it points to lives until `try_close` has succeeded.
     posted: UnsafeCell<*const ()>,
@@ -120,7 +123,7 @@ impl Entry {
         let seat = |_| {
             CachePadded::new(Seat {
                 word: RangeWord::empty(),
-                taken: AtomicBool::new(false),
+                taken: AtomicU64::new(0),
                 tally: Tally::default(),
             })
         };
@@ -128,6 +131,7 @@ impl Entry {
             desk: CachePadded::new(Desk {
                 state: AtomicU32::new(0),
                 hungry: AtomicBool::new(false),
+                posting: AtomicU64::new(0),
                 posted: UnsafeCell::new(std::ptr::null()),
             }),
             waiter: Mutex::new(None),
@@ -144,6 +148,12 @@ impl Entry {
     #[inline]
     pub(crate) fn has_work(&self) -> bool {
         self.seats.iter().any(|seat| !seat.word.get().is_empty())
+    }
+
+    /// The number of the posting that is open, for who has pinned it; or of the last one, for the holder of the claim.
+    #[inline]
+    pub(crate) fn posting(&self) -> u64 {
+        self.desk.posting.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -173,6 +183,9 @@ impl Entry {
     /// 2. What `region` points to stays valid and shared until [`try_close`](Self::try_close) has returned true.
     pub(crate) unsafe fn open(&self, region: *const ()) {
         self.desk.hungry.store(false, Ordering::Relaxed);
+        self.desk
+            .posting
+            .store(self.posting() + 1, Ordering::Relaxed);
         // SAFETY: (1) makes this the only access, by INVARIANT(posted).
         self.desk
             .posted
@@ -250,14 +263,19 @@ impl Entry {
 }
 
 impl Seat {
-    /// Participant: sits down.
-    pub(crate) fn take(&self) {
-        self.taken.store(true, Ordering::Relaxed);
+    /// Participant: sits down, in `posting`.
+    pub(crate) fn take(&self, posting: u64) {
+        if !self.is_taken(posting) {
+            self.tally.items.store(0, Ordering::Relaxed);
+            self.tally.busy_ns.store(0, Ordering::Relaxed);
+            self.tally.steals.store(0, Ordering::Relaxed);
+            self.taken.store(posting, Ordering::Relaxed);
+        }
     }
 
     #[inline]
-    pub(crate) fn is_taken(&self) -> bool {
-        self.taken.load(Ordering::Relaxed)
+    pub(crate) fn is_taken(&self, posting: u64) -> bool {
+        self.taken.load(Ordering::Relaxed) == posting
     }
 
     /// Participant: adds what it did. Published by unpinning.
@@ -273,20 +291,14 @@ impl Seat {
             .store(did.worker as u64, Ordering::Relaxed);
     }
 
-    /// Caller, after closing: reads the tally out and leaves the seat as new.
-    pub(crate) fn clear(&self) -> Share {
-        self.taken.store(false, Ordering::Relaxed);
-        let take = |counter: &AtomicU64| {
-            let count = counter.load(Ordering::Relaxed);
-            counter.store(0, Ordering::Relaxed);
-            count
-        };
-        Share {
-            items: take(&self.tally.items),
-            busy_ns: take(&self.tally.busy_ns),
-            steals: take(&self.tally.steals),
-            worker: take(&self.tally.worker) as usize,
-        }
+    /// Caller, after closing: what was done here in `posting`.
+    pub(crate) fn share(&self, posting: u64) -> Option<Share> {
+        self.is_taken(posting).then(|| Share {
+            items: self.tally.items.load(Ordering::Relaxed),
+            busy_ns: self.tally.busy_ns.load(Ordering::Relaxed),
+            steals: self.tally.steals.load(Ordering::Relaxed),
+            worker: self.tally.worker.load(Ordering::Relaxed) as usize,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! Builder ── start ──▶ master ── spawn ──▶ workers
 //!    ◀── "they run" ──   │  ◀── Left(i) ──┘
-//! Runtime ── End ──────▶ │  wakes all, joins all, ends
+//! Runtime ── End ──────▶ │  joins all, ends
 //! ```
 //!
 //! It sleeps on a channel, and runs no code of the user's. The handlers run on the worker they are for, in isolation: a worker
@@ -15,6 +15,7 @@ use crate::frame;
 use crate::isolate;
 use crate::panic::TaskPanic;
 use crate::roster::{Pin, Post};
+use crate::sync::current;
 use crate::topology::Machine;
 use crate::worker;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
@@ -62,7 +63,7 @@ impl Master {
                 // The builder waits for this, so somebody receives it.
                 let _ = answer.send(result);
                 if stays {
-                    watch(&plan.crew, &inbox, workers);
+                    watch(&inbox, workers);
                 }
             })
             .map_err(|source| BuildError::Spawn {
@@ -78,7 +79,9 @@ impl Master {
     }
 
     /// Ends the workers. Waits for that, unless called on a thread that they might wait for.
-    pub(crate) fn end(&mut self, wait: bool) {
+    pub(crate) fn end(&mut self, crew: &Crew, wait: bool) {
+        // The workers need not wait until the master is awake.
+        crew.sleep.end();
         // A master that is gone has no workers left.
         let _ = self.events.send(Event::End);
         if let Some(thread) = self.thread.take().filter(|_| wait) {
@@ -159,7 +162,7 @@ impl Life {
         };
         // The only setter of a worker that has a thread.
         let _ = post.pin.set(pin);
-        self.crew.sleep.move_in(self.index, thread::current());
+        self.crew.sleep.move_in(self.index, current());
         if let Some(panic) = self.call(&self.start_handler) {
             let _ = post.lost.set(format!("its start_handler {panic}"));
             return;
@@ -177,14 +180,11 @@ impl Life {
 }
 
 /// Joins workers as they leave, until the runtime has ended and all have.
-fn watch(crew: &Crew, events: &Receiver<Event>, mut workers: Vec<Option<JoinHandle<()>>>) {
+fn watch(events: &Receiver<Event>, mut workers: Vec<Option<JoinHandle<()>>>) {
     let mut ending = false;
     while !ending || workers.iter().any(Option::is_some) {
         match events.recv() {
-            Ok(Event::End) => {
-                ending = true;
-                crew.sleep.end();
-            }
+            Ok(Event::End) => ending = true,
             Ok(Event::Left(index)) => {
                 if let Some(worker) = workers[index].take() {
                     // It has said its last word; what follows are the destructors of its thread-locals.

@@ -81,7 +81,7 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         let wait = frame::seat_in(&self.crew).is_none();
         if let Some(master) = &mut self.master {
-            master.end(wait);
+            master.end(&self.crew, wait);
         }
     }
 }

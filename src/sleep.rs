@@ -11,8 +11,9 @@
 //!     └── worker: saw work after ──┘    └──▶ LENT     (a guest borrows the seat, and gives it back)
 //! ```
 //!
-//! and all together have [`Counts`]: how many search for work, and how many are parked (lent ones are not). A worker that
-//! runs something is in neither.
+//! and all together have two counts: how many search for work, and how many are parked (lent ones are not). A worker that
+//! runs something is in neither. They lie on two lines, because workers that search change the one and guests that borrow
+//! the other, at every region.
 //!
 //! *Two phases.* Who goes to sleep first announces it (counts, then status), then fences (`SeqCst`), then looks at every
 //! kind of work once more, and only then parks. Who makes work stores it, fences, and then reads the counts and the
@@ -26,7 +27,8 @@
 //!
 //! *The counts never fall below zero.* Whoever changes a status also changes the counts, and while a berth is in
 //! transition nobody else may: a worker counts itself parked before its status says so; a waker takes a berth out of `PARKED`
-//! by compare-exchange into `WAKING`, moves the count, and only then lets the worker go.
+//! by compare-exchange into `WAKING`, moves the count, and only then lets the worker go. Moving from one count to the other
+//! is adding first and subtracting then, so that nobody is in neither.
 //!
 //! *Lending.* A guest takes a parked berth by compare-exchange. The worker sleeps on, and nobody can wake it, because wakers
 //! want `PARKED`. Giving back is falling asleep in the worker's name: count, status, fence, last look; and the look includes
@@ -43,27 +45,11 @@ const PARKED: u32 = 1;
 const WAKING: u32 = 2;
 const LENT: u32 = 3;
 
-/// How many workers search for work, and how many sleep, at one moment.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Counts(u64);
-
-impl Counts {
-    const SEARCHING: u64 = 1;
-    const PARKED: u64 = 1 << 32;
-
-    pub(crate) fn searching(self) -> u32 {
-        self.0 as u32
-    }
-
-    pub(crate) fn parked(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-}
-
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Sleep {
-    counts: CachePadded<AtomicU64>,
+    searching: CachePadded<AtomicU32>,
+    parked: CachePadded<AtomicU32>,
     ending: AtomicBool,
     berths: Box<[CachePadded<Berth>]>,
 }
@@ -87,15 +73,30 @@ impl Sleep {
             })
         };
         Self {
-            counts: CachePadded::new(AtomicU64::new(0)),
+            searching: CachePadded::new(AtomicU32::new(0)),
+            parked: CachePadded::new(AtomicU32::new(0)),
             ending: AtomicBool::new(false),
             berths: (0..workers).map(berth).collect(),
         }
     }
 
+    /// How many workers look for work, or are being woken to.
     #[inline]
-    pub(crate) fn counts(&self) -> Counts {
-        Counts(self.counts.load(Ordering::Relaxed))
+    pub(crate) fn searching(&self) -> u32 {
+        self.searching.load(Ordering::Relaxed)
+    }
+
+    /// How many workers sleep on a seat of their own.
+    #[inline]
+    pub(crate) fn parked(&self) -> u32 {
+        self.parked.load(Ordering::Relaxed)
+    }
+
+    /// Whether workers sleep, and nobody searches.
+    #[inline]
+    pub(crate) fn all_quiet(&self) -> bool {
+        // In this order: while all workers run, the line that searchers change is not touched.
+        self.parked() > 0 && self.searching() == 0
     }
 
     /// How often worker `index` fell asleep so far.
@@ -110,20 +111,20 @@ impl Sleep {
 
     /// Worker: begins to search.
     pub(crate) fn start_search(&self) {
-        self.counts.fetch_add(Counts::SEARCHING, Ordering::Relaxed);
+        self.searching.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Worker: has found work, or ends.
     pub(crate) fn end_search(&self) {
-        self.counts.fetch_sub(Counts::SEARCHING, Ordering::Relaxed);
+        self.searching.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Worker, searching: sleeps until it is woken, unless the last look finds work or the end. It is searching again when
     /// this returns.
     pub(crate) fn park(&self, index: usize, work_visible: impl Fn() -> bool) {
         let berth = &self.berths[index];
-        self.counts
-            .fetch_add(Counts::PARKED - Counts::SEARCHING, Ordering::Relaxed);
+        self.parked.fetch_add(1, Ordering::Relaxed);
+        self.searching.fetch_sub(1, Ordering::Relaxed);
         // Release: who takes the berth out of PARKED finds the handle, and the count moved.
         berth.status.store(PARKED, Ordering::Release);
         // Pairs with the fence of whoever makes work or ends the runtime.
@@ -134,8 +135,8 @@ impl Sleep {
                 .compare_exchange(PARKED, AWAKE, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
         {
-            self.counts
-                .fetch_sub(Counts::PARKED - Counts::SEARCHING, Ordering::Relaxed);
+            self.searching.fetch_add(1, Ordering::Relaxed);
+            self.parked.fetch_sub(1, Ordering::Relaxed);
             return;
         }
         let sleeps = berth.sleeps.load(Ordering::Relaxed);
@@ -164,8 +165,8 @@ impl Sleep {
         {
             return false;
         }
-        self.counts
-            .fetch_sub(Counts::PARKED - Counts::SEARCHING, Ordering::Relaxed);
+        self.searching.fetch_add(1, Ordering::Relaxed);
+        self.parked.fetch_sub(1, Ordering::Relaxed);
         // Release pairs with the Acquire in `park`: the count has moved before the worker moves it again.
         berth.status.store(AWAKE, Ordering::Release);
         if let Some(thread) = &*berth.thread.lock() {
@@ -176,7 +177,7 @@ impl Sleep {
 
     /// Guest: borrows the seat of a sleeping worker, `preferred` if that one sleeps.
     pub(crate) fn borrow(&self, preferred: Option<usize>) -> Option<usize> {
-        if self.counts().parked() == 0 {
+        if self.parked() == 0 {
             return None;
         }
         preferred
@@ -190,7 +191,7 @@ impl Sleep {
                     .compare_exchange(PARKED, LENT, Ordering::Acquire, Ordering::Relaxed)
                     .is_ok()
                 && {
-                    self.counts.fetch_sub(Counts::PARKED, Ordering::Relaxed);
+                    self.parked.fetch_sub(1, Ordering::Relaxed);
                     true
                 }
             })
@@ -198,12 +199,12 @@ impl Sleep {
 
     /// Guest: gives back the seat it borrowed. The worker is woken if the last look finds work or the end.
     pub(crate) fn give_back(&self, index: usize, work_visible: impl Fn() -> bool) {
-        self.counts.fetch_add(Counts::PARKED, Ordering::Relaxed);
+        self.parked.fetch_add(1, Ordering::Relaxed);
         // Release: as in `park`.
         self.berths[index].status.store(PARKED, Ordering::Release);
         // Pairs with the fence of whoever makes work or ends the runtime.
         fence(Ordering::SeqCst);
-        if self.is_ending() || (work_visible() && self.counts().searching() == 0) {
+        if self.is_ending() || (work_visible() && self.searching() == 0) {
             self.wake(index);
         }
     }
@@ -259,7 +260,7 @@ mod model {
         fn offer(&self) {
             self.work.fetch_add(1, Ordering::Relaxed);
             fence(Ordering::SeqCst);
-            if self.sleep.counts().searching() == 0 {
+            if self.sleep.searching() == 0 {
                 self.sleep.wake_one();
             }
         }
@@ -282,7 +283,7 @@ mod model {
         }
 
         fn assert_settled(&self) {
-            assert_eq!(self.sleep.counts(), Counts(0));
+            assert_eq!((self.sleep.searching(), self.sleep.parked()), (0, 0));
         }
     }
 
@@ -320,7 +321,7 @@ mod model {
                     stage.sleep.end_search();
                     // The last searcher to find work looks whether there is more, and wakes the next.
                     fence(Ordering::SeqCst);
-                    if stage.has_work() && stage.sleep.counts().searching() == 0 {
+                    if stage.has_work() && stage.sleep.searching() == 0 {
                         stage.sleep.wake_one();
                     }
                 })

@@ -10,30 +10,38 @@ use crate::sync::spin_loop;
 /// disturbed.
 const PATIENCE_NS: u64 = 2_000;
 
+/// How many looks there are between two reads of the clock.
+const LOOKS_A_CLOCK: u32 = 8;
+
 /// Looks for work and helps, as worker `index`, until the crew ends and there is nothing left to help with.
 pub(crate) fn run(crew: &Crew, index: usize) {
     let mut budget = crew.spin_budget();
     let mut since_ns = crew.now_ns();
+    let mut looks = 0_u32;
     crew.sleep.start_search();
     loop {
         if let Some(pin) = look(crew, index) {
             crew.stop_searching(pin.entry());
             budget.found();
-            help(&pin, index);
+            since_ns = help(crew, &pin, index);
             drop(pin);
             crew.sleep.start_search();
-            since_ns = crew.now_ns();
             continue;
         }
         if crew.sleep.is_ending() {
             break;
+        }
+        // The clock is read only now and then: it takes as long as several looks.
+        looks = looks.wrapping_add(1);
+        if looks % LOOKS_A_CLOCK != 0 && budget.ns() > 0 {
+            spin_loop();
+            continue;
         }
         let searched_ns = crew.now_ns().saturating_sub(since_ns);
         if searched_ns >= PATIENCE_NS.min(budget.ns()) {
             ask(crew);
         }
         if searched_ns < budget.ns() {
-            spin_loop();
             continue;
         }
         budget.slept();
@@ -57,8 +65,8 @@ fn ask(crew: &Crew) {
     crew.board.posted(0).for_each(|entry| entry.ask());
 }
 
-fn help(pin: &Pin<'_>, index: usize) {
+fn help(crew: &Crew, pin: &Pin<'_>, index: usize) -> u64 {
     // SAFETY: `caller` posts nothing but regions, and keeps them until nobody is counted: INVARIANT(posted) of `entry`.
     let region = unsafe { &*pin.posted().cast::<Region<'_>>() };
-    participate(region, index, index);
+    participate(region, index, index, crew.now_ns())
 }

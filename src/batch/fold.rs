@@ -83,7 +83,7 @@ impl<S: Source, I, F> Fold<S, I, F> {
         } else {
             &super::Cuts::Equal
         };
-        launch(&self.batch.crew, cuts, &folding, Location::caller());
+        launch(&self.batch.crew, cuts, &folding, Location::caller(), None);
         let mut pieces = folding.pieces.into_inner();
         let first = folding
             .panics

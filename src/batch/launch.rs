@@ -3,6 +3,7 @@
 use crate::caller::{Call, LONGEST};
 use crate::costs::Site;
 use crate::crew::Crew;
+use crate::entry::Share;
 use crate::policy::partition;
 use crate::region::{Claims, Task};
 use crate::summary::WorkerShare;
@@ -38,15 +39,15 @@ impl<J: Job> Task for Segment<'_, J> {
     }
 }
 
-/// Runs all items of `job`, and returns what each worker did.
+/// Runs all items of `job`. `workers` is filled with what each worker did, by worker.
 pub(super) fn launch<J: Job>(
     crew: &Crew,
     cuts: &Cuts,
     job: &J,
     caller: &'static Location<'static>,
-) -> Vec<WorkerShare> {
+    mut workers: Option<&mut Vec<WorkerShare>>,
+) {
     let site = Site::new(caller, J::participate as *const () as usize);
-    let mut workers: Vec<WorkerShare> = Vec::new();
     for (at, items) in partition::segments(job.len(), LONGEST).enumerate() {
         let cut = match cuts {
             Cuts::Equal => None,
@@ -63,21 +64,27 @@ pub(super) fn launch<J: Job>(
             len: items.len(),
             cut,
         };
-        call.run(|did| {
-            let known = workers.iter().position(|share| share.worker == did.worker);
-            let at = known.unwrap_or_else(|| {
-                workers.push(WorkerShare {
-                    worker: did.worker,
-                    ..WorkerShare::default()
-                });
-                workers.len() - 1
-            });
-            let share = &mut workers[at];
-            share.items += did.items;
-            share.busy += Duration::from_nanos(did.busy_ns);
-            share.steals += did.steals;
-        });
+        match &mut workers {
+            Some(workers) => call.run(Some(&mut |did| add(workers, did))),
+            None => call.run(None),
+        }
     }
-    workers.sort_unstable_by_key(WorkerShare::worker);
-    workers
+    if let Some(workers) = workers {
+        workers.sort_unstable_by_key(WorkerShare::worker);
+    }
+}
+
+fn add(workers: &mut Vec<WorkerShare>, did: Share) {
+    let known = workers.iter().position(|share| share.worker == did.worker);
+    let at = known.unwrap_or_else(|| {
+        workers.push(WorkerShare {
+            worker: did.worker,
+            ..WorkerShare::default()
+        });
+        workers.len() - 1
+    });
+    let share = &mut workers[at];
+    share.items += did.items;
+    share.busy += Duration::from_nanos(did.busy_ns);
+    share.steals += did.steals;
 }

@@ -244,7 +244,8 @@ impl<S: Source> Batch<S> {
     {
         let began = Instant::now();
         let each = Each::new(self.source.into_parts(), make, body, each::Outcomes::new);
-        let workers = launch::launch(&self.crew, &self.cuts, &each, caller);
+        let mut workers = Vec::new();
+        launch::launch(&self.crew, &self.cuts, &each, caller, Some(&mut workers));
         let (outcomes, counts, strays) = each.into_outcomes();
         let summary = crate::summary::Summary {
             counts,
@@ -266,7 +267,7 @@ impl<S: Source> Batch<S> {
         R: Send,
     {
         let each = Each::new(self.source.into_parts(), make, body, each::Results::new);
-        launch::launch(&self.crew, &self.cuts, &each, caller);
+        launch::launch(&self.crew, &self.cuts, &each, caller, None);
         each.into_results()
     }
 }

@@ -11,8 +11,10 @@ const TARGET_NS: f32 = 10_000.0;
 const ALONE_NS: f32 = 2_000.0;
 /// What may be taken whatever is left: below this, splitting costs more than it balances.
 const FLOOR_NS: f32 = 1_000.0;
+/// After how much believed work the clock is read.
+const DUE_NS: f32 = 4_000.0;
 /// How long a participant may go on before it looks whether somebody is hungry.
-const STRIDE_NS: f32 = 500.0;
+const STRIDE_NS: f32 = 2_000.0;
 /// The least an item is taken to cost.
 const LEAST_NS: f32 = 0.05;
 /// By how much the first item may exceed its believed cost: one sample is noisy.
@@ -65,6 +67,13 @@ impl Sizer {
             let most = self.reach.max(items).saturating_mul(2);
             self.reach = ((TARGET_NS / measured) as u32).clamp(1, most);
         }
+    }
+
+    /// Whether `items` that have ended are worth a look at the clock.
+    #[inline]
+    pub(crate) fn is_due(&self, items: u32) -> bool {
+        // Until a belief is proved, and where it grows, every chunk is.
+        self.probing || items >= self.reach || self.ns_per_item * items as f32 >= DUE_NS
     }
 
     /// How many items to run between two looks at a flag.

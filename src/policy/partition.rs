@@ -107,9 +107,8 @@ mod tests {
         assert!(covers(&weighted(3, 2, |_| u64::MAX), 3));
         assert!(covers(&weighted(0, 8, |_| 1), 0));
         let longest = u32::MAX as usize;
-        assert_eq!(
-            segments(usize::MAX, longest).last().unwrap().end,
-            usize::MAX
-        );
+        let ends = segments(3 * longest + 5, longest).map(|segment| segment.end);
+        assert!(ends.eq([longest, 2 * longest, 3 * longest, 3 * longest + 5]));
+        assert_eq!(segments(usize::MAX, usize::MAX).last(), Some(0..usize::MAX));
     }
 }

@@ -15,25 +15,27 @@ pub(crate) struct Claims<'r> {
     seat: usize,
     sizer: Sizer,
     dice: Dice,
-    /// What was handed out last and is not yet accounted for.
+    /// What was handed out last.
     chunk: Span,
-    chunk_began_ns: u64,
+    /// Items that have ended and are not in the share yet: a look at the clock is worth several short chunks.
+    unbooked: u32,
+    unbooked_since_ns: u64,
     /// Workers sleep, and nobody searches: if the items turn out heavier than believed, nobody would be hungry.
     alone: bool,
     share: Share,
 }
 
 impl<'r> Claims<'r> {
-    pub(crate) fn new(region: &'r Region<'r>, seat: usize, worker: usize) -> Self {
-        region.entry.seats()[seat].take();
-        let now_ns = region.crew.now_ns();
+    pub(crate) fn new(region: &'r Region<'r>, seat: usize, worker: usize, now_ns: u64) -> Self {
+        region.entry.seats()[seat].take(region.entry.posting());
         Self {
             region,
             seat,
             sizer: Sizer::new(region.crew.costs.ns_per_item(region.site)),
             dice: Dice::new(now_ns ^ seat as u64),
             chunk: Span::default(),
-            chunk_began_ns: now_ns,
+            unbooked: 0,
+            unbooked_since_ns: now_ns,
             alone: true,
             share: Share {
                 worker,
@@ -60,20 +62,35 @@ impl<'r> Claims<'r> {
 
     /// The next chunk; none when there is nothing left to take, and this participation is over. The chunk before has been
     /// run, or its rest given back.
+    #[inline]
     pub(crate) fn next(&mut self) -> Option<Span> {
+        self.unbooked += self.chunk.len();
+        self.chunk = Span::default();
+        if self.alone || self.sizer.is_due(self.unbooked) {
+            self.account();
+        }
+        let (sizer, alone) = (&self.sizer, self.alone);
+        match self.own().word.take_front(|rest| sizer.chunk(rest, alone)) {
+            Some(chunk) => {
+                self.chunk = chunk;
+                Some(chunk)
+            }
+            None => self.next_stolen(),
+        }
+    }
+
+    #[cold]
+    fn next_stolen(&mut self) -> Option<Span> {
         self.account();
-        loop {
+        while self.steal() {
             let (sizer, alone) = (&self.sizer, self.alone);
+            // Empty only if a thief was faster.
             if let Some(chunk) = self.own().word.take_front(|rest| sizer.chunk(rest, alone)) {
                 self.chunk = chunk;
                 return Some(chunk);
             }
-            if !self.steal() {
-                return None;
-            }
-            // What was spent on the search is not the next chunk's cost.
-            self.chunk_began_ns = self.region.crew.now_ns();
         }
+        None
     }
 
     /// The flag that says that somebody is hungry: to be read (`Relaxed`) between items, and where it is set to be
@@ -94,16 +111,15 @@ impl<'r> Claims<'r> {
     #[cold]
     pub(crate) fn give_back(&mut self, begin: u32) -> bool {
         let rest = Span::new(begin, self.chunk.end);
-        let took_ns = self
-            .region
-            .crew
-            .now_ns()
-            .saturating_sub(self.chunk_began_ns);
-        if !worth_giving_back(begin - self.chunk.begin, took_ns, rest.len()) {
+        let now_ns = self.region.crew.now_ns();
+        let took_ns = now_ns.saturating_sub(self.unbooked_since_ns);
+        let done = self.unbooked + begin - self.chunk.begin;
+        if !worth_giving_back(done, took_ns, rest.len()) {
             return false;
         }
         self.entry().answer();
-        self.chunk.end = begin;
+        self.unbooked += begin - self.chunk.begin;
+        self.chunk = Span::default();
         self.book();
         self.own().word.give_back(rest);
         // Pairs with the fences of sleepers: the hungry one may be about to fall asleep.
@@ -114,15 +130,14 @@ impl<'r> Claims<'r> {
         true
     }
 
-    /// Books the chunk that ended, and decides again whether what is left wants another runner.
+    /// Books the chunks that ended, and decides again whether what is left wants another runner.
     #[inline]
     fn account(&mut self) {
-        if self.chunk.is_empty() {
+        if self.unbooked == 0 {
             return;
         }
         self.book();
-        let counts = self.region.crew.sleep.counts();
-        self.alone = counts.parked() > 0 && counts.searching() == 0;
+        self.alone = self.region.crew.sleep.all_quiet();
         if self.alone {
             // No fence: what is in the word was stored before the last one, or is looked at again after the next chunk.
             let rest = self.own().word.get().len();
@@ -135,22 +150,21 @@ impl<'r> Claims<'r> {
     #[inline]
     fn book(&mut self) {
         let now_ns = self.region.crew.now_ns();
-        let took_ns = now_ns.saturating_sub(self.chunk_began_ns);
-        let items = self.chunk.len();
+        let took_ns = now_ns.saturating_sub(self.unbooked_since_ns);
+        let items = std::mem::take(&mut self.unbooked);
         self.sizer.observe(items, took_ns);
         self.share.items += u64::from(items);
         self.share.busy_ns += took_ns;
-        self.chunk = Span::default();
-        self.chunk_began_ns = now_ns;
+        self.unbooked_since_ns = now_ns;
     }
 
     /// Fills the own word from another seat's.
     fn steal(&mut self) -> bool {
-        let seats = self.entry().seats();
+        let (seats, posting) = (self.entry().seats(), self.entry().posting());
         for victim in self.dice.victims(seats.len(), self.seat) {
             let victim = &seats[victim];
             // A range nobody works on would be stolen in ever smaller halves: take it whole.
-            let stolen = if victim.is_taken() {
+            let stolen = if victim.is_taken(posting) {
                 victim.word.take_back_half()
             } else {
                 victim.word.take_all()
@@ -164,8 +178,8 @@ impl<'r> Claims<'r> {
         false
     }
 
-    /// Books this participation on its seat.
-    pub(crate) fn finish(self) {
+    /// Books this participation on its seat. Returns when its last chunk ended.
+    pub(crate) fn finish(self) -> u64 {
         debug_assert!(
             self.chunk.is_empty(),
             "a task runs until `next` gives nothing"
@@ -174,5 +188,6 @@ impl<'r> Claims<'r> {
             self.region.settle(self.share.items);
             self.own().record(self.share);
         }
+        self.unbooked_since_ns
     }
 }

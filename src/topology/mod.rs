@@ -18,7 +18,9 @@ use portable as os;
 
 pub(crate) use os::{Mask, current_cpu};
 
+use parking_lot::Mutex;
 use std::cell::RefCell;
+use std::time::{Duration, Instant};
 
 thread_local! {
     /// The CPUs that this thread had before we pinned it, and the one it is pinned to.
@@ -41,9 +43,7 @@ impl Machine {
         unpinned(|| {
             let mask = Mask::of_this_thread();
             let cpus = mask.as_ref().map(Mask::cpus).unwrap_or_default();
-            // Honours the affinity and the cgroup's quota on Linux.
-            let parallelism = std::thread::available_parallelism()
-                .map_or_else(|_| num_cpus::get(), std::num::NonZero::get);
+            let parallelism = parallelism(&cpus);
             Self {
                 cpus,
                 parallelism,
@@ -81,6 +81,25 @@ impl Machine {
             PINNED.set(Some((mask.clone(), cpu)));
         }
         Ok(())
+    }
+}
+
+/// How many threads can run at once on `cpus`, which are those of this thread.
+fn parallelism(cpus: &[usize]) -> usize {
+    /// A quota is read from files, which takes longer than starting a thread. So for this long it is believed not to change.
+    const TRUSTED: Duration = Duration::from_secs(1);
+    static LAST: Mutex<Option<(Instant, Vec<usize>, usize)>> = parking_lot::const_mutex(None);
+
+    let mut last = LAST.lock();
+    match &*last {
+        Some((when, of, count)) if of == cpus && when.elapsed() < TRUSTED => *count,
+        _ => {
+            // Honours the affinity and the cgroup's quota on Linux.
+            let counted = std::thread::available_parallelism();
+            let count = counted.map_or_else(|_| num_cpus::get(), std::num::NonZero::get);
+            *last = Some((Instant::now(), cpus.to_vec(), count));
+            count
+        }
     }
 }
 
