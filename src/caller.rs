@@ -15,13 +15,15 @@
 
 use crate::costs::Site;
 use crate::crew::Crew;
-use crate::entry::{Entry, Share};
+use crate::entry::Entry;
 use crate::frame;
+use crate::hook;
 use crate::isolate::NoUnwind;
 use crate::participation::participate;
 use crate::policy::{enlist, partition, spin};
 use crate::range::Span;
 use crate::region::{Region, Task};
+use crate::seat::Share;
 use crate::sync::{AtomicBool, AtomicU64, Ordering, fence, spin_loop};
 use std::ops::Range;
 
@@ -48,7 +50,9 @@ impl Call<'_> {
         if self.len == 0 {
             return;
         }
-        let no_unwind = NoUnwind;
+        // A destructor may call a batch while a panic unwinds; that one's place is not to be lost.
+        let unwinding = std::thread::panicking().then(hook::take);
+        let no_unwind = NoUnwind::new();
         let claim = self.crew.board.claim();
         let unposted;
         let entry = match &claim {
@@ -103,6 +107,9 @@ impl Call<'_> {
             }
         });
         std::mem::forget(no_unwind);
+        if let Some(place) = unwinding {
+            hook::note(place);
+        }
     }
 
     /// What all items together would take this thread; none if that is not known.

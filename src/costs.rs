@@ -44,6 +44,10 @@ pub(crate) struct Costs {
     last_end_ns: AtomicU64,
 }
 
+/// What an interruption by something else on the CPU may take.
+const SLICE_NS: u64 = 200_000;
+/// The most that a wake-up is taken to cost.
+const DEAREST_NS: u64 = 60_000;
 /// What a wake-up is taken to cost before one was measured.
 const FIRST_CALL_NS: u64 = 9_000;
 const FIRST_WAY_NS: u64 = 25_000;
@@ -66,16 +70,17 @@ impl Costs {
         (word & !u64::from(u32::MAX) == site.tag()).then(|| f32::from_bits(word as u32))
     }
 
-    /// `items` of `site` took `ns` of work. The belief at most doubles at a time, because one lost time slice is no news, and
-    /// comes down by an eighth of the way. A site that has really become heavy is found out by its chunks meanwhile.
+    /// `items` of `site` took `ns` of work. The belief comes down by an eighth of the way. It goes up at once, but for what a
+    /// lost time slice may have added: up to that it at most doubles.
     pub(crate) fn learn(&self, site: Site, items: u64, ns: u64) {
         if items == 0 {
             return;
         }
-        let now = ns as f32 / items as f32;
+        let each = |ns: u64| ns as f32 / items as f32;
+        let now = each(ns);
         let next = match self.ns_per_item(site) {
             Some(old) if old > now => old + (now - old) / 8.0,
-            Some(old) if old > 0.0 => now.min(2.0 * old),
+            Some(old) if old > 0.0 => now.min(2.0 * old).max(each(ns.saturating_sub(SLICE_NS))),
             _ => now,
         };
         self.sites[site.slot()].store(site.tag() | u64::from(next.to_bits()), Relaxed);
@@ -84,7 +89,8 @@ impl Costs {
     /// What a wake-up costs: the waker's call, and the sleeper's way back.
     #[inline]
     pub(crate) fn wake_price_ns(&self) -> u64 {
-        self.wake_call_ns.load(Relaxed) + self.wake_way_ns.load(Relaxed)
+        // Where wake-ups are slow the machine is busy; to wait for that to pass would be the worse bet.
+        (self.wake_call_ns.load(Relaxed) + self.wake_way_ns.load(Relaxed)).min(DEAREST_NS)
     }
 
     /// A waker's call lasted from `begin_ns` to `end_ns`.
@@ -139,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_site_is_unknown_until_it_has_run_and_then_follows_up_faster_than_down() {
+    fn a_site_is_unknown_until_it_has_run_and_an_interruption_makes_it_little_dearer() {
         let costs = Costs::new();
         let site = Site::new(Location::caller(), 1);
         assert_eq!(costs.ns_per_item(site), None);
@@ -149,6 +155,8 @@ mod tests {
         assert_eq!(costs.ns_per_item(site), Some(200.0));
         costs.learn(site, 1, 0);
         assert_eq!(costs.ns_per_item(site), Some(175.0));
+        costs.learn(site, 1, 1_200_000);
+        assert_eq!(costs.ns_per_item(site), Some(1_000_000.0));
     }
 
     #[test]

@@ -12,6 +12,26 @@ thread_local! {
     /// INVARIANT(top): null, or the address of a `Frame` in a call to `enter` further down this thread's stack, whose
     /// `below` is null or such an address again.
     static TOP: Cell<*const Frame> = const { Cell::new(ptr::null()) };
+
+    /// The crew that started this thread; stays while the thread's other variables are dropped. Only compared, never followed.
+    static HOME: Cell<*const Crew> = const { Cell::new(ptr::null()) };
+}
+
+/// Says that this thread is one of `crew`'s own.
+pub(crate) fn settle(crew: &Crew) {
+    HOME.set(crew);
+}
+
+/// Whether this thread is one of `crew`'s own, or runs something that one of its items waits for, directly or through batches of
+/// other runtimes: then it must not wait for the crew to end.
+pub(crate) fn belongs_to(crew: &Crew) -> bool {
+    let is_crews = |frame: &Frame| {
+        // SAFETY: null, or the region of a participation further down this thread's stack, which lives until it returns.
+        let region = unsafe { frame.region.as_ref() };
+        let waits = region.is_some_and(|region| region.lineage().any(|it| ptr::eq(it.crew, crew)));
+        (waits || ptr::eq(frame.crew, crew)).then_some(())
+    };
+    ptr::eq(HOME.get(), crew) || find(is_crews).is_some()
 }
 
 /// See the [module](self).

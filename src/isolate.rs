@@ -40,18 +40,23 @@ pub(crate) fn discard(payload: Payload) {
     std::mem::forget(next);
 }
 
-/// Ends the process if it is dropped while unwinding: for stretches of our own code in which unwinding would free what other
+/// Ends the process if a panic unwinds through it: for stretches of our own code in which unwinding would free what other
 /// threads still use. Nothing of the user's is called there outside of [`catch`].
-pub(crate) struct NoUnwind;
+pub(crate) struct NoUnwind(());
+
+impl NoUnwind {
+    /// To be forgotten at the end of the stretch.
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
 
 impl Drop for NoUnwind {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!(
-                "ganger: internal error: unwinding out of a region that is still open; please report this"
-            );
-            std::process::abort();
-        }
+        eprintln!(
+            "ganger: internal error: unwinding out of a region that is still open; please report this"
+        );
+        std::process::abort();
     }
 }
 

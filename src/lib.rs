@@ -29,6 +29,7 @@ mod region;
 mod report;
 mod roster;
 mod runtime;
+mod seat;
 mod sleep;
 mod slots;
 mod summary;

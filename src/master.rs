@@ -133,6 +133,7 @@ impl Plan {
         };
         builder.spawn(move || {
             let crew = life.crew.clone();
+            frame::settle(&crew);
             frame::enter(&crew, index, None, || life.live());
             // A master that ends does not mind.
             let _ = events.send(Event::Left(index));

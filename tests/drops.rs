@@ -61,24 +61,38 @@ fn try_all_ways<const PAD: usize>(rt: &Runtime, len: usize, random: &mut Random)
         given.assert_settled();
     };
 
-    let report = rt.batch(items::<PAD>(&taken, len)).run(|item, _| body(item));
+    let report = rt
+        .batch(items::<PAD>(&taken, len))
+        .run(|item, _| body(item));
     assert_eq!(report.summary().items(), len);
     drop(report);
     settled("run");
 
-    let report = rt.batch(items::<PAD>(&taken, len)).run(|item, _| body(item));
+    let report = rt
+        .batch(items::<PAD>(&taken, len))
+        .run(|item, _| body(item));
     match report.into_results() {
         Ok(results) => assert!(results.iter().all(Kept::is_sound)),
         Err(error) => drop(error),
     }
     settled("into_results");
 
-    let report = rt.batch(items::<PAD>(&taken, len)).run(|item, _| body(item));
+    let report = rt
+        .batch(items::<PAD>(&taken, len))
+        .run(|item, _| body(item));
     // Half of the outcomes are taken out, the rest goes with the iterator.
-    drop(report.into_outcomes().into_iter().take(len / 2).collect::<Vec<_>>());
+    drop(
+        report
+            .into_outcomes()
+            .into_iter()
+            .take(len / 2)
+            .collect::<Vec<_>>(),
+    );
     settled("into_outcomes");
 
-    let mapped = catch_unwind(AssertUnwindSafe(|| rt.batch(items::<PAD>(&taken, len)).map(body)));
+    let mapped = catch_unwind(AssertUnwindSafe(|| {
+        rt.batch(items::<PAD>(&taken, len)).map(body)
+    }));
     if let Ok(results) = &mapped {
         assert_eq!(results.len(), len);
     }
@@ -86,7 +100,8 @@ fn try_all_ways<const PAD: usize>(rt: &Runtime, len: usize, random: &mut Random)
     settled("map");
 
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        rt.batch(items::<PAD>(&taken, len)).for_each(|item| drop(body(item)));
+        rt.batch(items::<PAD>(&taken, len))
+            .for_each(|item| drop(body(item)));
     }));
     settled("for_each");
 
@@ -116,7 +131,11 @@ fn try_all_ways<const PAD: usize>(rt: &Runtime, len: usize, random: &mut Random)
                     sum
                 },
             );
-            let fold = if deterministic { fold.deterministic() } else { fold };
+            let fold = if deterministic {
+                fold.deterministic()
+            } else {
+                fold
+            };
             fold.reduce(|sum, _| sum)
         }));
         drop(folded);
@@ -183,7 +202,10 @@ fn nothing_of_no_size_leaks_or_is_dropped_twice() {
                         drop(item);
                         Ok::<_, ()>(Nothing::new())
                     });
-                    assert_eq!(ALIVE.load(Ordering::Relaxed) as usize, report.summary().done());
+                    assert_eq!(
+                        ALIVE.load(Ordering::Relaxed) as usize,
+                        report.summary().done()
+                    );
                     drop(report);
                     assert_eq!(ALIVE.load(Ordering::Relaxed), 0);
                     let ran = AtomicUsize::new(0);
@@ -209,8 +231,14 @@ fn nothing_of_no_size_leaks_or_is_dropped_twice() {
 fn plain_values_of_every_size_arrive_as_they_were_made() {
     fn try_size<const SIZE: usize>(rt: &Runtime, len: usize) {
         let items: Vec<[u8; SIZE]> = (0..len).map(|index| [index as u8; SIZE]).collect();
-        let wanted: Vec<_> = items.iter().map(|item| item.map(|byte| byte ^ 0x55)).collect();
-        assert_eq!(rt.batch(&items).map(|item| item.map(|byte| byte ^ 0x55)), wanted);
+        let wanted: Vec<_> = items
+            .iter()
+            .map(|item| item.map(|byte| byte ^ 0x55))
+            .collect();
+        assert_eq!(
+            rt.batch(&items).map(|item| item.map(|byte| byte ^ 0x55)),
+            wanted
+        );
         let mut changed = items.clone();
         rt.batch(&mut changed)
             .for_each(|item| item.iter_mut().for_each(|byte| *byte ^= 0x55));
@@ -246,7 +274,11 @@ fn an_item_whose_accumulator_could_not_be_made_is_dropped_once() {
                         }
                     };
                     let fold = rt.batch(items).fold(init, |(), item| drop(item));
-                    let fold = if deterministic { fold.deterministic() } else { fold };
+                    let fold = if deterministic {
+                        fold.deterministic()
+                    } else {
+                        fold
+                    };
                     fold.reduce(|(), ()| ());
                 }));
                 assert!(folded.is_err());
@@ -282,7 +314,10 @@ fn a_deterministic_fold_with_panics_and_hungry_workers_runs_each_item_once() {
                         }
                         sum + 1
                     };
-                    rt.batch(items).fold(|| 0, fold).deterministic().reduce(|a, b| a + b)
+                    rt.batch(items)
+                        .fold(|| 0, fold)
+                        .deterministic()
+                        .reduce(|a, b| a + b)
                 }));
                 assert_eq!(folded.is_err(), fate.contains(&true), "round {round}");
                 ran.assert_once_each();

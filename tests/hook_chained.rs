@@ -23,14 +23,20 @@ fn a_hook_that_was_set_before_hears_of_every_panic_once() {
             Ok::<_, ()>(())
         });
         assert_eq!(report.summary().panicked(), 10);
-        let places = report.outcomes().iter().filter_map(|outcome| match outcome {
-            ganger::Outcome::Panicked(panic) => panic.location(),
-            _ => None,
-        });
+        let places = report
+            .outcomes()
+            .iter()
+            .filter_map(|outcome| match outcome {
+                ganger::Outcome::Panicked(panic) => panic.location(),
+                _ => None,
+            });
         assert_eq!(places.filter(|at| at.file() == file!()).count(), 10);
         let mut heard = std::mem::take(&mut *HEARD.lock().unwrap());
         heard.sort();
-        assert_eq!(heard, ["0", "10", "20", "30", "40", "50", "60", "70", "80", "90"]);
+        assert_eq!(
+            heard,
+            ["0", "10", "20", "30", "40", "50", "60", "70", "80", "90"]
+        );
     }
 
     // A panic that is thrown on is not told twice.

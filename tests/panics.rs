@@ -280,7 +280,11 @@ fn calls_without_a_report_throw_the_first_panic_after_all_items_have_run() {
                         };
                         let payload = thrown(|| {
                             let fold = rt.batch(0..len).fold(|| 0, fold);
-                            let fold = if deterministic { fold.deterministic() } else { fold };
+                            let fold = if deterministic {
+                                fold.deterministic()
+                            } else {
+                                fold
+                            };
                             fold.reduce(|a, b| a + b);
                         });
                         assert_eq!(text(payload), wanted);
@@ -531,7 +535,10 @@ fn a_panic_in_the_drop_of_a_state_is_a_stray_and_no_outcome() {
                     .run(|_, index, _| Ok::<_, ()>(index));
                 assert_eq!(report.summary().done(), len);
                 assert_eq!(report.strays().len(), made.load(Ordering::Relaxed));
-                assert_eq!(drops.swap(0, Ordering::Relaxed), made.swap(0, Ordering::Relaxed));
+                assert_eq!(
+                    drops.swap(0, Ordering::Relaxed),
+                    made.swap(0, Ordering::Relaxed)
+                );
 
                 // Without a report there is no other place for it than the caller.
                 let payload = thrown(|| drop(rt.batch(0..len).with_state(make).map(|_, i| i)));
@@ -612,7 +619,9 @@ fn payloads_that_panic_in_drop_are_dropped_by_reports_and_calls_alike() {
                     rt.batch(0..len).chunks(|run, _| panic_any(Mine(run.start)));
                 }));
                 assert_first(thrown(|| {
-                    let fold = rt.batch(0..len).fold(|| (), |(), index| panic_any(Mine(index)));
+                    let fold = rt
+                        .batch(0..len)
+                        .fold(|| (), |(), index| panic_any(Mine(index)));
                     fold.reduce(|(), ()| ());
                 }));
                 assert_usable(rt);
@@ -655,7 +664,11 @@ fn accumulators_that_panic_in_drop_do_not_hide_the_panic_of_the_item() {
                         bomb
                     };
                     let fold = rt.batch(0..3_000).fold(init, fold);
-                    let fold = if deterministic { fold.deterministic() } else { fold };
+                    let fold = if deterministic {
+                        fold.deterministic()
+                    } else {
+                        fold
+                    };
                     fold.reduce(|_, _| unreachable!("an item panicked"));
                 });
                 assert_eq!(text(payload), "expected item");

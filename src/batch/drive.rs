@@ -18,6 +18,11 @@ pub(super) trait Body {
 
     /// `run` threw at item `at`. Books it, and moves `at` to where to go on.
     fn caught(&mut self, at: &mut u32, panic: TaskPanic);
+
+    /// Whether the item at `at` is begun, and so cannot be given away: one that consists of several, of which one panicked.
+    fn is_begun(&self, _at: u32) -> bool {
+        false
+    }
 }
 
 pub(super) fn drive<B: Body>(claims: &mut Claims<'_>, body: &mut B) {
@@ -31,7 +36,11 @@ pub(super) fn drive<B: Body>(claims: &mut Claims<'_>, body: &mut B) {
                 body.caught(&mut at, TaskPanic::caught(payload, claims.worker()));
             }
             // Relaxed: a hint.
-            if hunger.load(Ordering::Relaxed) && at < chunk.end && claims.give_back(at) {
+            if hunger.load(Ordering::Relaxed)
+                && at < chunk.end
+                && !body.is_begun(at)
+                && claims.give_back(at)
+            {
                 break;
             }
         }

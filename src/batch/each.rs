@@ -149,11 +149,14 @@ impl<P, M, F, R> Each<'_, P, M, F, Results<R>, Infallible> {
                 .salvage(panics.iter().map(|(index, _)| *index))
         };
         thrown.into_iter().for_each(isolate::discard);
-        if panics.is_empty() {
-            strays.swap_remove(0).resume()
+        let first = if panics.is_empty() {
+            strays.swap_remove(0)
         } else {
-            panics.swap_remove(0).1.resume()
-        }
+            panics.swap_remove(0).1
+        };
+        // Now, not while unwinding: their payloads may panic in turn.
+        drop((panics, strays));
+        first.resume()
     }
 }
 

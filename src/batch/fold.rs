@@ -154,6 +154,7 @@ where
             next: 0,
             begin: 0,
             accumulator: None,
+            making: false,
             pieces: Vec::new(),
         };
         drive(claims, &mut stay);
@@ -172,6 +173,8 @@ struct Stay<'s, 'f, P, I, F, A> {
     begin: usize,
     /// None at the start of a piece, while the user's code has it, and after it panicked.
     accumulator: Option<A>,
+    /// An accumulator is being made, and the item at hand is still with its source.
+    making: bool,
     pieces: Vec<Piece<A>>,
 }
 
@@ -212,7 +215,10 @@ where
                 Some(accumulator) => accumulator,
                 None => {
                     self.begin = start;
-                    (folding.init)()
+                    self.making = true;
+                    let accumulator = (folding.init)();
+                    self.making = false;
+                    accumulator
                 }
             };
             for index in start..items.end {
@@ -227,10 +233,24 @@ where
     }
 
     fn caught(&mut self, at: &mut u32, panic: TaskPanic) {
+        if std::mem::take(&mut self.making) {
+            // SAFETY: claimed, and not taken: the panic came before.
+            let item = unsafe { self.folding.parts.take(self.next) };
+            // The panic at hand is told to the caller; this one was told to the hook.
+            isolate::dispose(item)
+                .into_iter()
+                .for_each(isolate::discard);
+        }
         self.folding.panics.lock().push((self.next, panic));
         let cell = self.next / self.folding.grain;
         self.next += 1;
         let is_last = self.next == self.folding.items(cell..cell + 1).end;
         *at = (cell - self.base) as u32 + u32::from(is_last);
+    }
+
+    fn is_begun(&self, at: u32) -> bool {
+        let cell = self.base + at as usize;
+        let items = self.folding.items(cell..cell + 1);
+        items.start < self.next && self.next < items.end
     }
 }

@@ -3,9 +3,9 @@
 use crate::caller::{Call, LONGEST};
 use crate::costs::Site;
 use crate::crew::Crew;
-use crate::entry::Share;
 use crate::policy::partition;
 use crate::region::{Claims, Task};
+use crate::seat::Share;
 use crate::summary::WorkerShare;
 use std::ops::Range;
 use std::panic::Location;

@@ -45,6 +45,9 @@ use std::time::Instant;
 /// **Items may run on the calling thread.** The caller works along instead of waiting idly: on its own stack, with its
 /// own thread-locals. While it waits for items that others run, it runs nothing but items of this batch and of batches that these
 /// have started, so a lock held across the call is as safe as with threads of one's own.
+///
+/// **Items are independent.** They may run one after the other on one thread, in any order; an item that waits for another
+/// item of its own batch may wait for ever.
 #[must_use = "a batch does nothing until it is run"]
 pub struct Batch<S> {
     crew: Arc<Crew>,

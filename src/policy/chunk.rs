@@ -28,6 +28,8 @@ pub(crate) struct Sizer {
     reach: u32,
     /// The cost is a belief from earlier calls: the first item is to prove it.
     probing: bool,
+    /// There is a belief, or a measurement.
+    is_known: bool,
 }
 
 impl Sizer {
@@ -37,6 +39,7 @@ impl Sizer {
             ns_per_item: ns_per_item.unwrap_or(TARGET_NS).max(LEAST_NS),
             reach: 1,
             probing: ns_per_item.is_some(),
+            is_known: ns_per_item.is_some(),
         }
     }
 
@@ -60,6 +63,7 @@ impl Sizer {
         let measured = (ns as f32 / items as f32).max(LEAST_NS);
         let proved = self.probing && measured < SURPRISE * self.ns_per_item;
         self.probing = false;
+        self.is_known = true;
         if proved {
             self.reach = ((TARGET_NS / self.ns_per_item) as u32).max(1);
         } else {
@@ -80,6 +84,12 @@ impl Sizer {
     #[inline]
     pub(crate) fn stride(&self) -> u32 {
         ((STRIDE_NS / self.ns_per_item) as u32).max(1)
+    }
+
+    /// What `items` are believed to take, if anything is known of them.
+    pub(crate) fn known_ns(&self, items: u64) -> Option<u64> {
+        self.is_known
+            .then(|| (self.ns_per_item * items as f32) as u64)
     }
 
     /// What `items` are believed to take.

@@ -1,8 +1,9 @@
 use super::Region;
-use crate::entry::{Entry, Seat, Share};
+use crate::entry::Entry;
 use crate::policy::chunk::{Sizer, worth_giving_back};
 use crate::policy::victim::Dice;
 use crate::range::Span;
+use crate::seat::{Seat, Share};
 use crate::sync::{AtomicBool, Ordering, fence};
 
 /// One participant's way to the items of a region.
@@ -20,6 +21,8 @@ pub(crate) struct Claims<'r> {
     /// Items that have ended and are not in the share yet: a look at the clock is worth several short chunks.
     unbooked: u32,
     unbooked_since_ns: u64,
+    /// A helper that has got nothing yet. The caller is not one: it has looked for help before it came.
+    is_new: bool,
     /// Workers sleep, and nobody searches: if the items turn out heavier than believed, nobody would be hungry.
     alone: bool,
     share: Share,
@@ -36,6 +39,7 @@ impl<'r> Claims<'r> {
             chunk: Span::default(),
             unbooked: 0,
             unbooked_since_ns: now_ns,
+            is_new: seat != region.crew.workers(),
             alone: true,
             share: Share {
                 worker,
@@ -71,11 +75,38 @@ impl<'r> Claims<'r> {
         }
         let (sizer, alone) = (&self.sizer, self.alone);
         match self.own().word.take_front(|rest| sizer.chunk(rest, alone)) {
-            Some(chunk) => {
-                self.chunk = chunk;
-                Some(chunk)
-            }
+            Some(chunk) => self.hand_out(chunk),
             None => self.next_stolen(),
+        }
+    }
+
+    #[inline]
+    fn hand_out(&mut self, chunk: Span) -> Option<Span> {
+        self.chunk = chunk;
+        if self.is_new {
+            self.is_new = false;
+            self.call_for_more();
+        }
+        Some(chunk)
+    }
+
+    /// A helper that was woken wakes the next, before it runs anything: its first item may take long, or wait for others.
+    #[cold]
+    fn call_for_more(&mut self) {
+        self.alone = self.region.crew.sleep.all_quiet();
+        if self.alone {
+            self.enlist();
+        }
+    }
+
+    /// Looks for one more runner, if what nobody has begun pays for it.
+    #[cold]
+    fn enlist(&self) {
+        let left = self.entry().items_left();
+        if left > 0 {
+            // While a belief is not proved it counts; where there is none, nobody knows.
+            let left_ns = self.sizer.known_ns(left);
+            self.region.enlist(left_ns);
         }
     }
 
@@ -86,8 +117,7 @@ impl<'r> Claims<'r> {
             let (sizer, alone) = (&self.sizer, self.alone);
             // Empty only if a thief was faster.
             if let Some(chunk) = self.own().word.take_front(|rest| sizer.chunk(rest, alone)) {
-                self.chunk = chunk;
-                return Some(chunk);
+                return self.hand_out(chunk);
             }
         }
         None
@@ -139,11 +169,8 @@ impl<'r> Claims<'r> {
         self.book();
         self.alone = self.region.crew.sleep.all_quiet();
         if self.alone {
-            // No fence: what is in the word was stored before the last one, or is looked at again after the next chunk.
-            let rest = self.own().word.get().len();
-            if rest > 0 {
-                self.region.enlist(Some(self.sizer.estimate_ns(rest)));
-            }
+            // No fence: what is in the words was stored before the last one, or is looked at again after the next chunk.
+            self.enlist();
         }
     }
 

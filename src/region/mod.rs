@@ -50,6 +50,11 @@ impl Region<'_> {
             .any(|region| std::ptr::addr_eq(region, ancestor))
     }
 
+    /// This, and all that wait for it.
+    pub(crate) fn lineage(&self) -> impl Iterator<Item = &Region<'_>> {
+        std::iter::once(self as &Region<'_>).chain(self.ancestors())
+    }
+
     fn ancestors(&self) -> impl Iterator<Item = &Region<'_>> {
         std::iter::successors(self.parent, |region| region.parent)
     }

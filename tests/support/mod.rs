@@ -10,7 +10,7 @@
 use ganger::{Pinning, Runtime};
 use std::io::Write;
 use std::panic;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Barrier, Once};
 use std::thread;
@@ -152,11 +152,11 @@ pub fn on_a_worker(rt: &Runtime, body: impl Fn() + Sync) {
     // A call site that is believed to be cheap would be run by its caller alone.
     call(rt, 1, &|| burn(Duration::from_micros(500)));
     let caller = thread::current().id();
-    // Two items that wait for each other cannot both be on the caller.
-    let both = Barrier::new(2);
+    // Two items that wait for each other cannot both be on the caller. If neither is, one of them will do.
+    let (both, done) = (Barrier::new(2), AtomicBool::new(false));
     call(rt, 2, &|| {
         both.wait();
-        if thread::current().id() != caller {
+        if thread::current().id() != caller && !done.swap(true, Ordering::Relaxed) {
             body();
         }
     });
@@ -178,6 +178,12 @@ impl Drop for Told {
 /// A random sequence that can be had again. (SplitMix64: one line of state, good enough to choose test cases.)
 #[derive(Clone, Debug)]
 pub struct Random(u64);
+
+impl From<u64> for Random {
+    fn from(seed: u64) -> Self {
+        Self(seed)
+    }
+}
 
 impl Random {
     /// From `GANGER_TEST_SEED`, else from the clock. Prints the seed, which the harness shows if the test fails.

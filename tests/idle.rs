@@ -1,0 +1,81 @@
+//! Promise 5: idle costs nothing. One test in a process of its own, so that no other test's threads are counted.
+
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use ganger::{Pinning, Runtime};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{Task, burn, tasks, watched};
+
+/// Polls until no thread has been switched for many looks in a row: what the batches before have set going has ended.
+fn settled(threads: usize) -> Vec<Task> {
+    let end = Instant::now() + Duration::from_secs(20);
+    let (mut last, mut same) = (tasks("ganger"), 0);
+    while same < 200 {
+        assert!(
+            Instant::now() < end,
+            "the threads never come to rest: {last:?}"
+        );
+        thread::yield_now();
+        let now = tasks("ganger");
+        same = if now == last && now.len() == threads {
+            same + 1
+        } else {
+            0
+        };
+        last = now;
+    }
+    last
+}
+
+#[test]
+fn an_idle_runtime_uses_no_cpu_and_is_never_switched_to() {
+    watched(|| {
+        // As many threads as CPUs spin before they sleep; more of them do not. Both must come to rest.
+        let runtimes: Vec<Runtime> = [1, 2, 3, 8]
+            .into_iter()
+            .flat_map(|threads| [(threads, Pinning::Off), (threads, Pinning::Auto)])
+            .map(|(threads, pinning)| {
+                let builder = Runtime::builder().num_threads(threads).pinning(pinning);
+                builder.build().expect("a runtime")
+            })
+            .collect();
+        let threads: usize = runtimes.iter().map(|rt| rt.current_num_threads() + 1).sum();
+
+        let work: [&dyn Fn(&Runtime); 4] = [
+            // Nothing at all: workers that never had anything to do.
+            &|_| (),
+            &|rt| {
+                rt.batch(0..1_000)
+                    .for_each(|_| burn(Duration::from_micros(1)))
+            },
+            &|rt| {
+                rt.batch(0..20)
+                    .for_each(|_| rt.batch(0..20).for_each(|_| burn(Duration::from_micros(1))));
+            },
+            &|rt| {
+                let report = rt
+                    .batch(0..100)
+                    .run(|_, _| -> Result<(), ()> { panic!("expected") });
+                assert_eq!(report.summary().panicked(), 100);
+            },
+        ];
+        for (round, work) in work.into_iter().enumerate() {
+            runtimes.iter().for_each(work);
+            let sleeps = || -> Vec<u64> {
+                let workers = runtimes.iter().flat_map(Runtime::workers);
+                workers.map(|worker| worker.sleeps()).collect()
+            };
+            let before = settled(threads);
+            let sleeps_before = sleeps();
+            // The observation window itself: nothing is waited for.
+            thread::sleep(Duration::from_secs(1));
+            let after = tasks("ganger");
+            // Switches, CPU time and state, thread by thread.
+            assert_eq!(before, after, "round {round}");
+            assert_eq!(sleeps_before, sleeps(), "round {round}");
+        }
+    });
+}
