@@ -4,7 +4,7 @@ use crate::hook;
 use crate::master::{Handler, Master, Plan};
 use crate::roster::Post;
 use crate::runtime::Runtime;
-use crate::topology::Machine;
+use crate::topology::{Machine, unpinned};
 use std::fmt;
 use std::sync::Arc;
 
@@ -136,16 +136,22 @@ impl Builder {
             .map(|meant| meant.as_ref().ok().copied())
             .collect();
         let crew = Arc::new(Crew::new(threads, machine.parallelism, &pins));
-        let post = |(index, meant)| Post::new((self.thread_name)(index), meant);
-        let roster: Arc<[Post]> = meant.into_iter().enumerate().map(post).collect();
-        let master = Master::start(Plan {
+        let post = |(index, meant)| match (self.thread_name)(index) {
+            name if name.contains('\0') => Err(BuildError::ThreadName { index, name }),
+            name => Ok(Post::new(name, meant)),
+        };
+        let roster = meant.into_iter().enumerate().map(post);
+        let roster: Arc<[Post]> = roster.collect::<Result<_, _>>()?;
+        let plan = Plan {
             crew: crew.clone(),
             machine,
             roster: roster.clone(),
             stack_size: self.stack_size,
             start_handler: self.start_handler,
             exit_handler: self.exit_handler,
-        })?;
+        };
+        // Threads inherit CPUs: this may be built on another runtime's pinned worker.
+        let master = unpinned(|| Master::start(plan))?;
         Ok(Runtime::new_with(crew, roster, Some(master)))
     }
 

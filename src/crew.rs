@@ -13,6 +13,9 @@ use crate::sync::{Ordering, fence};
 use crate::topology;
 use std::time::Instant;
 
+/// No system numbers its CPUs this high: a pin to one will be refused.
+const MOST_CPUS: usize = 1 << 16;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Crew {
@@ -29,12 +32,15 @@ pub(crate) struct Crew {
 impl Crew {
     /// `cpus`: how many CPUs the process may use at once. `pins`: the CPU of each worker, if any.
     pub(crate) fn new(workers: usize, cpus: usize, pins: &[Option<usize>]) -> Self {
-        let highest = pins.iter().flatten().max();
-        let mut worker_of_cpu = vec![None; highest.map_or(0, |cpu| cpu + 1)];
-        for (worker, cpu) in pins.iter().enumerate() {
-            if let Some(cpu) = cpu {
-                worker_of_cpu[*cpu] = Some(worker);
-            }
+        let meant = pins
+            .iter()
+            .enumerate()
+            .filter_map(|(worker, cpu)| Some((worker, (*cpu)?)));
+        let real: Vec<_> = meant.filter(|(_, cpu)| *cpu < MOST_CPUS).collect();
+        let highest = real.iter().map(|(_, cpu)| cpu + 1).max();
+        let mut worker_of_cpu = vec![None; highest.unwrap_or(0)];
+        for (worker, cpu) in real {
+            worker_of_cpu[cpu] = Some(worker);
         }
         Self {
             // One seat more than workers: the caller's.

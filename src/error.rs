@@ -22,6 +22,16 @@ pub enum BuildError {
     /// `Pinning::Cpus` with an empty list.
     #[error("Pinning::Cpus has no CPUs; name at least one, or use Pinning::Off")]
     NoCpus,
+    /// `thread_name` made a name that no thread can have.
+    #[error(
+        "thread_name made {name:?} for worker {index}; a thread's name must not contain a zero byte"
+    )]
+    ThreadName {
+        /// The worker it was for.
+        index: usize,
+        /// The name.
+        name: String,
+    },
     /// No thread could be started at all.
     #[error("no {what} thread could be started: {source}")]
     Spawn {

@@ -10,7 +10,7 @@ use crate::sync::spin_loop;
 /// disturbed.
 const PATIENCE_NS: u64 = 2_000;
 
-/// How many looks there are between two reads of the clock.
+/// How many looks there are between two reads of the clock. A power of two.
 const LOOKS_A_CLOCK: u32 = 8;
 
 /// Looks for work and helps, as worker `index`, until the crew ends and there is nothing left to help with.
@@ -33,7 +33,7 @@ pub(crate) fn run(crew: &Crew, index: usize) {
         }
         // The clock is read only now and then: it takes as long as several looks.
         looks = looks.wrapping_add(1);
-        if looks % LOOKS_A_CLOCK != 0 && budget.ns() > 0 {
+        if looks & (LOOKS_A_CLOCK - 1) != 0 && budget.ns() > 0 {
             spin_loop();
             continue;
         }

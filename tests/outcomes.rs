@@ -682,7 +682,8 @@ fn batches_of_all_kinds_side_by_side_do_not_touch_each_other() {
                     let (rt, mut random) = (&rt, Random::from(random.next()));
                     scope.spawn(move || {
                         for _ in 0..150 {
-                            let len = random.below(1 << random.below(12));
+                            let most = 1 << random.below(12);
+                            let len = random.below(most);
                             let base = random.below(1_000_000);
                             let items: Vec<usize> = (base..base + len).collect();
                             let wanted: usize = items.iter().sum();

@@ -85,7 +85,8 @@ impl<S: Source> Batch<S> {
     /// # Ok::<(), ganger::BuildError>(())
     /// ```
     pub fn weights(mut self, weight: impl Fn(&S::Value) -> u64) -> Self {
-        let parts = self.crew.workers();
+        // A runtime without workers has its caller.
+        let parts = self.crew.workers().max(1);
         let cut = |segment: std::ops::Range<usize>| {
             let at = |index| self.source.weigh(segment.start + index, &weight);
             partition::weighted(segment.len(), parts, at)

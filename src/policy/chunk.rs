@@ -88,8 +88,8 @@ impl Sizer {
 
     /// What `items` are believed to take, if anything is known of them.
     pub(crate) fn known_ns(&self, items: u64) -> Option<u64> {
-        self.is_known
-            .then(|| (self.ns_per_item * items as f32) as u64)
+        let ns = (self.ns_per_item * items as f32) as u64;
+        self.is_known.then_some(ns)
     }
 
     /// What `items` are believed to take.
