@@ -5,11 +5,9 @@
 
 use crate::board::Board;
 use crate::costs::Costs;
-use crate::entry::Entry;
 use crate::policy::enlist;
 use crate::policy::spin::Budget;
 use crate::sleep::Sleep;
-use crate::sync::{Ordering, fence};
 use crate::topology;
 use std::time::Instant;
 
@@ -107,21 +105,5 @@ impl Crew {
             self.costs.wake_sent(begin, self.now_ns());
         }
         woke
-    }
-
-    /// A worker has found work and stops searching. If it was the last searcher, and there is more work than what it found,
-    /// it wakes the next: whoever posted that meanwhile relied on it.
-    pub(crate) fn stop_searching(&self, found: &Entry) {
-        self.sleep.end_search();
-        // Pairs with the caller's fence between posting and looking for searchers.
-        fence(Ordering::SeqCst);
-        if self.sleep.all_quiet()
-            && self
-                .board
-                .posted(0)
-                .any(|entry| !std::ptr::eq(entry, found) && entry.has_work())
-        {
-            self.wake_one();
-        }
     }
 }

@@ -53,11 +53,14 @@ impl Master {
         let (events, inbox) = unbounded();
         let (answer, started) = bounded(1);
         let post = events.clone();
+        let _handlers = (plan.start_handler.clone(), plan.exit_handler.clone());
         let thread = thread::Builder::new()
             .name("ganger-master".to_owned())
             .spawn(move || {
                 let (workers, failure) = plan.spawn_workers(&post);
                 let all_failed = workers.iter().all(Option::is_none);
+                // Before the builder goes on, which holds the handlers too: so they are not dropped here.
+                drop(plan);
                 let result = failure.filter(|_| all_failed).map_or(Ok(()), Err);
                 let stays = result.is_ok();
                 // The builder waits for this, so somebody receives it.
@@ -132,12 +135,24 @@ impl Plan {
             exit_handler: self.exit_handler.clone(),
         };
         builder.spawn(move || {
+            // However this thread ends. A master that has ended does not mind.
+            let _leave = Leave { events, index };
             let crew = life.crew.clone();
             frame::settle(&crew);
             frame::enter(&crew, index, None, || life.live());
-            // A master that ends does not mind.
-            let _ = events.send(Event::Left(index));
         })
+    }
+}
+
+/// Tells the master that a worker's thread ends.
+struct Leave {
+    events: Sender<Event>,
+    index: usize,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let _ = self.events.send(Event::Left(self.index));
     }
 }
 

@@ -21,9 +21,12 @@
 //! announcement. There is one kind of work to look for, entries on the board with a range word that is not empty; a further
 //! kind must be added to `work_visible` where [`park`](Sleep::park) and [`give_back`](Sleep::give_back) are called.
 //!
+//! *Work on its way.* A thief holds what it stole for some instructions in which no word shows it. So a sleeper's last look may
+//! miss it, and the thief must do as one who makes work: fill its word, fence, read the counts.
+//!
 //! *Who searches finds.* A waker leaves a sleeper alone while somebody searches. A searcher that finds work leaves the
-//! count before it runs it, and decides then whether the work wants one more; a searcher that gives up goes through the two
-//! phases. A worker being woken counts as searching from before it can run.
+//! count before it runs it, and decides then whether that work, or other work whose makers relied on it, wants one more; a
+//! searcher that gives up goes through the two phases. A worker being woken counts as searching from before it can run.
 //!
 //! *The counts never fall below zero.* Whoever changes a status also changes the counts, and while a berth is in
 //! transition nobody else may: a worker counts itself parked before its status says so; a waker takes a berth out of `PARKED`
@@ -132,7 +135,8 @@ impl Sleep {
         if (work_visible() || self.is_ending())
             && berth
                 .status
-                .compare_exchange(PARKED, AWAKE, Ordering::Relaxed, Ordering::Relaxed)
+                // Acquire pairs with the Release in `give_back`, where a guest had the seat meanwhile: its count has moved.
+                .compare_exchange(PARKED, AWAKE, Ordering::Acquire, Ordering::Relaxed)
                 .is_ok()
         {
             self.searching.fetch_add(1, Ordering::Relaxed);

@@ -1,10 +1,10 @@
 //! The loop of a worker: look for work, help, spin, sleep. It knows no types of items or results.
 
 use crate::crew::Crew;
-use crate::entry::Pin;
+use crate::entry::{Entry, Pin};
 use crate::participation::participate;
 use crate::region::Region;
-use crate::sync::spin_loop;
+use crate::sync::{Ordering, fence, spin_loop};
 
 /// For how long a worker looks in vain before it asks those who have work to give some back. Regions about to end are not
 /// disturbed.
@@ -21,7 +21,7 @@ pub(crate) fn run(crew: &Crew, index: usize) {
     crew.sleep.start_search();
     loop {
         if let Some(pin) = look(crew, index) {
-            crew.stop_searching(pin.entry());
+            stop_searching(crew, pin.entry());
             budget.found();
             since_ns = help(crew, &pin, index);
             drop(pin);
@@ -61,12 +61,34 @@ fn look(crew: &Crew, index: usize) -> Option<Pin<'_>> {
         .find_map(|entry| entry.pin())
 }
 
+/// Leaves the searchers for the work in `found`. If this was the last one, somebody may have posted other work meanwhile and
+/// relied on it: then the next is called.
+fn stop_searching(crew: &Crew, found: &Entry) {
+    crew.sleep.end_search();
+    // Pairs with the fence between making work and looking for searchers.
+    fence(Ordering::SeqCst);
+    let others = crew
+        .board
+        .posted(0)
+        .filter(|entry| !std::ptr::eq(*entry, found));
+    for entry in others.take_while(|_| crew.sleep.searching() == 0) {
+        if entry.has_work()
+            && let Some(pin) = entry.pin()
+        {
+            region_of(&pin).enlist(None);
+        }
+    }
+}
+
 fn ask(crew: &Crew) {
-    crew.board.posted(0).for_each(|entry| entry.ask());
+    crew.board.posted(0).for_each(Entry::ask);
 }
 
 fn help(crew: &Crew, pin: &Pin<'_>, index: usize) -> u64 {
+    participate(region_of(pin), index, index, crew.now_ns())
+}
+
+fn region_of<'p>(pin: &'p Pin<'_>) -> &'p Region<'p> {
     // SAFETY: `caller` posts nothing but regions, and keeps them until nobody is counted: INVARIANT(posted) of `entry`.
-    let region = unsafe { &*pin.posted().cast::<Region<'_>>() };
-    participate(region, index, index, crew.now_ns())
+    unsafe { &*pin.posted().cast::<Region<'p>>() }
 }

@@ -269,7 +269,7 @@ fn an_item_whose_accumulator_could_not_be_made_is_dropped_once() {
                 let items = items::<0>(&ledger, 3_000);
                 let folded = catch_unwind(AssertUnwindSafe(|| {
                     let init = || {
-                        if made.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+                        if made.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
                             panic!("expected in init");
                         }
                     };
@@ -345,7 +345,7 @@ fn items_that_are_stolen_and_given_back_between_panics_are_each_taken_once() {
                     if item.index % heavy == 0 {
                         burn(Duration::from_micros(30));
                     }
-                    if item.index % panics == 0 {
+                    if item.index.is_multiple_of(panics) {
                         panic!("expected");
                     }
                     Ok::<_, ()>(item)

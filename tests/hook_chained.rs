@@ -10,7 +10,9 @@ static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 #[test]
 fn a_hook_that_was_set_before_hears_of_every_panic_once() {
     panic::set_hook(Box::new(|info| {
-        let text = info.payload_as_str().unwrap_or("no text").to_owned();
+        let text = support::text_of(info.payload())
+            .unwrap_or("no text")
+            .to_owned();
         HEARD.lock().unwrap().push(text);
     }));
     // Two runtimes put one hook in front of it, not two.

@@ -228,3 +228,44 @@ fn seats_that_are_lent_and_given_back_miss_no_work() {
         }
     });
 }
+
+/// Three runners, of whom two sleep, each waiting for a batch that the third one's item descends from: both are needed there.
+#[test]
+#[cfg(target_os = "linux")]
+fn everybody_who_waits_for_a_descendant_comes_to_help_it() {
+    watched(|| {
+        let rt = Runtime::builder()
+            .num_threads(3)
+            .pinning(ganger::Pinning::Off)
+            .thread_name(|index| format!("waiter-{index}"))
+            .build()
+            .unwrap();
+        for _ in 0..REPEATS / 20 {
+            make_heavy(&rt);
+            support::until_asleep("waiter-", 3);
+            let (first, second, all) = (Barrier::new(2), Barrier::new(2), Barrier::new(3));
+            let (in_first, in_second) = (AtomicBool::new(false), AtomicBool::new(false));
+            // Two items that meet are on two threads; the body goes on, once, on the one that did not call.
+            let elsewhere = |meet: &Barrier, once: &AtomicBool, body: &(dyn Fn() + Sync)| {
+                let me = thread::current().id();
+                call(&rt, 2, &|_| {
+                    meet.wait();
+                    if thread::current().id() != me && !once.swap(true, Ordering::Relaxed) {
+                        body();
+                    }
+                });
+            };
+            call(&rt, 1, &|_| {
+                elsewhere(&first, &in_first, &|| {
+                    elsewhere(&second, &in_second, &|| {
+                        // Long enough for the two who wait to have fallen asleep, most probably.
+                        make_heavy(&rt);
+                        call(&rt, 3, &|_| {
+                            all.wait();
+                        });
+                    });
+                });
+            });
+        }
+    });
+}

@@ -21,8 +21,9 @@ pub(crate) struct Claims<'r> {
     /// Items that have ended and are not in the share yet: a look at the clock is worth several short chunks.
     unbooked: u32,
     unbooked_since_ns: u64,
-    /// A helper that has got nothing yet. The caller is not one: it has looked for help before it came.
-    is_new: bool,
+    /// A helper that has just come, or a thief that has just filled its word: nobody has been called for that work yet. (For
+    /// what a caller begins with it has looked for help before it came.)
+    has_news: bool,
     /// Workers sleep, and nobody searches: if the items turn out heavier than believed, nobody would be hungry.
     alone: bool,
     share: Share,
@@ -39,7 +40,7 @@ impl<'r> Claims<'r> {
             chunk: Span::default(),
             unbooked: 0,
             unbooked_since_ns: now_ns,
-            is_new: seat != region.crew.workers(),
+            has_news: seat != region.crew.workers(),
             alone: true,
             share: Share {
                 worker,
@@ -83,19 +84,25 @@ impl<'r> Claims<'r> {
     #[inline]
     fn hand_out(&mut self, chunk: Span) -> Option<Span> {
         self.chunk = chunk;
-        if self.is_new {
-            self.is_new = false;
+        if self.has_news {
+            self.has_news = false;
             self.call_for_more();
         }
         Some(chunk)
     }
 
-    /// A helper that was woken wakes the next, before it runs anything: its first item may take long, or wait for others.
+    /// Whoever has just got work that others could share calls the next one before it runs anything: its first item may take
+    /// long. Also those who fell asleep while that work was on its way from one word to another.
     #[cold]
     fn call_for_more(&mut self) {
+        // Pairs with the fences of sleepers: they see what is in our word now, or are seen.
+        fence(Ordering::SeqCst);
         self.alone = self.region.crew.sleep.all_quiet();
-        if self.alone {
+        if self.region.may_enlist() {
             self.enlist();
+        }
+        if !self.own().word.get().is_empty() {
+            self.entry().rouse();
         }
     }
 
@@ -168,7 +175,7 @@ impl<'r> Claims<'r> {
         }
         self.book();
         self.alone = self.region.crew.sleep.all_quiet();
-        if self.alone {
+        if self.alone || self.region.parent.is_some() && self.region.may_enlist() {
             // No fence: what is in the words was stored before the last one, or is looked at again after the next chunk.
             self.enlist();
         }
@@ -198,6 +205,7 @@ impl<'r> Claims<'r> {
             };
             if let Some(span) = stolen {
                 self.own().word.fill(span);
+                self.has_news = true;
                 self.share.steals += 1;
                 return true;
             }

@@ -19,6 +19,7 @@ pub(crate) use claims::Claims;
 
 use crate::costs::Site;
 use crate::crew::Crew;
+use crate::entry::Entry;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// What is done with the items of a region. Called once a participation, on the participant's thread.
@@ -33,7 +34,7 @@ pub(crate) struct Region<'t> {
     pub(crate) task: &'t dyn Task,
     /// The crew whose board this is posted on, and the entry there.
     pub(crate) crew: &'t Crew,
-    pub(crate) entry: &'t crate::entry::Entry,
+    pub(crate) entry: &'t Entry,
     /// The region whose item made this call. It lives until that item, and so this call, has ended.
     pub(crate) parent: Option<&'t Region<'t>>,
     pub(crate) site: Site,
@@ -69,15 +70,26 @@ impl Region<'_> {
         });
     }
 
+    /// Whether somebody sleeps that might run items of this, and nobody searches.
+    pub(crate) fn may_enlist(&self) -> bool {
+        let sleep = &self.crew.sleep;
+        sleep.searching() == 0 && (sleep.parked() > 0 || self.waiters().any(Entry::is_waiting))
+    }
+
+    /// The entries of those ancestors whose callers could help here. Those of other crews have no seat.
+    fn waiters(&self) -> impl Iterator<Item = &Entry> {
+        let ours = self
+            .ancestors()
+            .filter(|region| std::ptr::eq(region.crew, self.crew));
+        ours.map(|region| region.entry)
+    }
+
     /// Looks for one more runner, if work that would take this thread `rest_ns` more pays for it: somebody idle, else a
     /// thread that sleeps until one of our ancestors ends and may run this meanwhile. The work must have been stored before a
     /// `SeqCst` fence.
     pub(crate) fn enlist(&self, rest_ns: Option<u64>) {
-        if !self.crew.enlist(rest_ns) && self.parent.is_some() {
-            // Of the same crew only: the others have no seat here.
-            self.ancestors()
-                .filter(|region| std::ptr::eq(region.crew, self.crew))
-                .any(|region| region.entry.rouse());
+        if !self.crew.enlist(rest_ns) {
+            self.waiters().any(Entry::rouse);
         }
     }
 
