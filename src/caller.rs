@@ -94,7 +94,8 @@ impl Call<'_> {
                 }
             }
             let ended_ns = participate(&region, self.crew.workers(), chair.worker(), began_ns);
-            let ended_ns = wait_for_the_end(&region, &mut chair, ended_ns);
+            let mut earlier = Vec::new();
+            let ended_ns = wait_for_the_end(&region, &mut chair, &mut earlier, ended_ns);
             drop(posted);
             drop(chair);
             let left = region.remaining.load(Ordering::Relaxed);
@@ -103,7 +104,8 @@ impl Call<'_> {
             if let Some(book) = book {
                 let posting = entry.posting();
                 let shares = entry.seats().iter().filter_map(|seat| seat.share(posting));
-                shares.filter(|share| share.items > 0).for_each(book);
+                let all = shares.chain(earlier);
+                all.filter(|share| share.items > 0).for_each(book);
             }
         });
         std::mem::forget(no_unwind);
@@ -155,8 +157,14 @@ fn span(range: &Range<usize>) -> Span {
 }
 
 /// Runs what comes back, and descendants, until nobody is inside and nothing is left. Then the entry is closed. `now_ns` is when
-/// the caller ran out of items; returns when all had, about.
-fn wait_for_the_end(region: &Region<'_>, chair: &mut Chair<'_>, mut now_ns: u64) -> u64 {
+/// the caller ran out of items; returns when all had, about. What the caller did under another worker's name than its last goes
+/// to `earlier`.
+fn wait_for_the_end(
+    region: &Region<'_>,
+    chair: &mut Chair<'_>,
+    earlier: &mut Vec<Share>,
+    mut now_ns: u64,
+) -> u64 {
     let (crew, entry) = (region.crew, region.entry);
     let patience_ns = crew.spin_budget().ns().clamp(CROWDED_NS, spin::MOST_NS);
     let mut since_ns = now_ns;
@@ -165,6 +173,7 @@ fn wait_for_the_end(region: &Region<'_>, chair: &mut Chair<'_>, mut now_ns: u64)
         let used = entry.is_used();
         if entry.has_work() {
             chair.sit();
+            earlier.extend(entry.seats()[crew.workers()].rename(entry.posting(), chair.worker()));
             since_ns = participate(region, crew.workers(), chair.worker(), crew.now_ns());
             continue;
         }
@@ -189,8 +198,8 @@ fn wait_for_the_end(region: &Region<'_>, chair: &mut Chair<'_>, mut now_ns: u64)
 }
 
 fn help_descendant(region: &Region<'_>, worker: usize) -> bool {
-    let now_ns = region.crew.now_ns();
-    descendant_with_work(region, |posted| participate(posted, worker, worker, now_ns)).is_some()
+    let help = |posted: &Region<'_>| participate(posted, worker, worker, posted.crew.now_ns());
+    descendant_with_work(region, help).is_some()
 }
 
 /// Looks for a region opened by one of our items, or theirs, that has something to take, and does `with` it.

@@ -6,6 +6,9 @@ use crate::panic::TaskPanic;
 use crate::summary::Summary;
 
 /// What became of each item of a batch, in input order, and the batch in figures.
+///
+/// When it is dropped, so is each result, in isolation: one that panics in its `Drop` keeps nobody from the others. (Vectors
+/// taken out of it are the user's, and drop as vectors do.)
 #[derive(Debug)]
 #[must_use = "the report says which items failed"]
 pub struct Report<R, E> {
@@ -27,8 +30,8 @@ impl<R, E> Report<R, E> {
     }
 
     /// The outcomes by value.
-    pub fn into_outcomes(self) -> Vec<Outcome<R, E>> {
-        self.outcomes
+    pub fn into_outcomes(mut self) -> Vec<Outcome<R, E>> {
+        std::mem::take(&mut self.outcomes)
     }
 
     /// The batch in figures.
@@ -48,22 +51,36 @@ impl<R, E> Report<R, E> {
     ///
     /// The first item, by index, that has none. The results of the others are dropped, each in isolation.
     pub fn into_results(self) -> Result<Vec<R>, ItemError<E>> {
-        let mut results = Vec::with_capacity(self.outcomes.len());
-        let mut outcomes = self.outcomes.into_iter().enumerate();
+        let outcomes = self.into_outcomes();
+        let mut results = Vec::with_capacity(outcomes.len());
+        let mut outcomes = outcomes.into_iter().enumerate();
         while let Some((index, outcome)) = outcomes.next() {
             match outcome.into_result() {
                 Ok(result) => results.push(result),
                 Err(cause) => {
-                    // What a `Drop` throws here was told to the panic hook; the error at hand is worth more.
-                    let discard = |thrown: Option<_>| thrown.into_iter().for_each(isolate::discard);
-                    results
-                        .into_iter()
-                        .for_each(|result| discard(isolate::dispose(result)));
-                    outcomes.for_each(|(_, outcome)| discard(isolate::dispose(outcome)));
+                    drop_each(results);
+                    drop_each(outcomes.map(|(_, outcome)| outcome));
                     return Err(ItemError { index, cause });
                 }
             }
         }
         Ok(results)
     }
+}
+
+impl<R, E> Drop for Report<R, E> {
+    fn drop(&mut self) {
+        // Panics are dropped in isolation by themselves.
+        if std::mem::needs_drop::<R>() || std::mem::needs_drop::<E>() {
+            drop_each(std::mem::take(&mut self.outcomes));
+        }
+    }
+}
+
+/// Drops each value in isolation. What is thrown was told to the panic hook.
+fn drop_each<T>(values: impl IntoIterator<Item = T>) {
+    values
+        .into_iter()
+        .filter_map(isolate::dispose)
+        .for_each(isolate::discard);
 }

@@ -56,6 +56,14 @@ impl Seat {
         }
     }
 
+    /// Caller, which may come back under another worker's name: what was done under the last one, if `worker` is another. It
+    /// begins again at nothing.
+    pub(crate) fn rename(&self, posting: u64, worker: usize) -> Option<Share> {
+        let before = self.share(posting).filter(|share| share.worker != worker)?;
+        self.taken.store(0, Ordering::Relaxed);
+        Some(before)
+    }
+
     #[inline]
     pub(crate) fn is_taken(&self, posting: u64) -> bool {
         self.taken.load(Ordering::Relaxed) == posting

@@ -358,3 +358,28 @@ fn items_that_are_stolen_and_given_back_between_panics_are_each_taken_once() {
         }
     });
 }
+
+/// Results that panic in their `Drop` are dropped by the report that holds them, all of them, and nobody hears of it but the hook.
+#[test]
+fn a_report_drops_every_result_though_several_panic() {
+    struct Bad<'c>(&'c AtomicUsize);
+    impl Drop for Bad<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            panic!("expected bad result");
+        }
+    }
+    watched(|| {
+        let drops = AtomicUsize::new(0);
+        let rt = runtime(2);
+        let good = rt.batch(0..5).run(|_, _| Ok::<_, Bad<'_>>(Bad(&drops)));
+        drop(good);
+        assert_eq!(drops.load(Ordering::Relaxed), 5);
+        let mixed = rt.batch(0..6).run(|index, _| match index % 2 {
+            0 => Ok(Bad(&drops)),
+            _ => Err(Bad(&drops)),
+        });
+        drop(mixed);
+        assert_eq!(drops.load(Ordering::Relaxed), 11);
+    });
+}
