@@ -1,25 +1,16 @@
 //! Batches under criterion: sequential code, rayon and ganger on the same work. For profiles and for watching one change;
 //! ratios to be quoted come from `compare`, which takes turns.
 
+mod support;
+
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ganger::Runtime;
 use rayon::prelude::*;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+use support::work;
 
 const THREADS: usize = 2;
-
-/// About 1.3 ns a round on the machine of the README.
-#[inline(never)]
-fn work(seed: u64, rounds: u64) -> u64 {
-    let mut x = seed | 1;
-    for _ in 0..rounds {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-    }
-    x
-}
 
 struct Peers {
     rayon: rayon::ThreadPool,

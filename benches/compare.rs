@@ -6,10 +6,13 @@
 //!
 //! `r` is the time divided by rayon's in the same turn, `s` the speed-up over plain sequential code.
 
+mod support;
+
 use ganger::Runtime;
 use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
+use support::work;
 
 const PEERS: [&str; 3] = ["sequential", "rayon", "ganger"];
 
@@ -152,18 +155,6 @@ impl Peer {
             other => panic!("no peer {other}"),
         }
     }
-}
-
-/// About 1.3 ns a round on the machine of the README.
-#[inline(never)]
-fn work(seed: u64, rounds: u64) -> u64 {
-    let mut x = seed | 1;
-    for _ in 0..rounds {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-    }
-    x
 }
 
 fn median_of(times: usize, mut body: impl FnMut() -> Duration) -> f64 {

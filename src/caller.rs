@@ -215,8 +215,7 @@ fn descendant_with_work<R>(region: &Region<'_>, with: impl FnOnce(&Region<'_>) -
         .filter(|entry| entry.has_work())
         .find_map(|entry| {
             let pin = entry.pin()?;
-            // SAFETY: only `Call::run` opens entries, with regions that live until nobody is counted: INVARIANT(posted).
-            let posted = unsafe { &*pin.posted().cast::<Region<'_>>() };
+            let posted = Region::pinned(&pin);
             posted
                 .descends_from(region)
                 .then(|| with.take().map(|with| with(posted)))?

@@ -344,10 +344,10 @@ mod model {
         });
     }
 
-    /// A seat that is lent when work is offered gives it back in time: the worker runs the item.
-    #[test]
-    fn sleep_serves_work_that_came_while_the_seat_was_lent() {
-        loom::model(|| {
+    /// A worker that may sleep, a guest that may borrow its seat and give it back, and `event`, at any moment between: the worker
+    /// ends.
+    fn with_a_guest(preferred: Option<usize>, event: fn(&Stage)) {
+        loom::model(move || {
             let stage = Stage::new(1);
             let worker = {
                 let stage = stage.clone();
@@ -356,39 +356,27 @@ mod model {
             let guest = {
                 let stage = stage.clone();
                 thread::spawn(move || {
-                    if let Some(index) = stage.sleep.borrow(None) {
+                    if let Some(index) = stage.sleep.borrow(preferred) {
                         stage.sleep.give_back(index, || stage.has_work());
                     }
                 })
             };
-            stage.offer();
+            event(&stage);
             guest.join().unwrap();
             worker.join().unwrap();
             stage.assert_settled();
         });
     }
 
+    /// A seat that is lent when work is offered gives it back in time: the worker runs the item.
+    #[test]
+    fn sleep_serves_work_that_came_while_the_seat_was_lent() {
+        with_a_guest(None, Stage::offer);
+    }
+
     /// The end reaches a worker that is awake, asleep, or asleep under a guest.
     #[test]
     fn sleep_ends_whoever_sleeps_or_has_lent_its_seat() {
-        loom::model(|| {
-            let stage = Stage::new(1);
-            let worker = {
-                let stage = stage.clone();
-                thread::spawn(move || stage.work_once(0))
-            };
-            let guest = {
-                let stage = stage.clone();
-                thread::spawn(move || {
-                    if let Some(index) = stage.sleep.borrow(Some(0)) {
-                        stage.sleep.give_back(index, || stage.has_work());
-                    }
-                })
-            };
-            stage.sleep.end();
-            guest.join().unwrap();
-            worker.join().unwrap();
-            stage.assert_settled();
-        });
+        with_a_guest(Some(0), |stage| stage.sleep.end());
     }
 }

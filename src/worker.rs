@@ -75,7 +75,7 @@ fn stop_searching(crew: &Crew, found: &Entry) {
         if entry.has_work()
             && let Some(pin) = entry.pin()
         {
-            region_of(&pin).enlist(None);
+            Region::pinned(&pin).enlist(None);
         }
     }
 }
@@ -85,10 +85,5 @@ fn ask(crew: &Crew) {
 }
 
 fn help(crew: &Crew, pin: &Pin<'_>, index: usize) -> u64 {
-    participate(region_of(pin), index, index, crew.now_ns())
-}
-
-fn region_of<'p>(pin: &'p Pin<'_>) -> &'p Region<'p> {
-    // SAFETY: `caller` posts nothing but regions, and keeps them until nobody is counted: INVARIANT(posted) of `entry`.
-    unsafe { &*pin.posted().cast::<Region<'p>>() }
+    participate(Region::pinned(pin), index, index, crew.now_ns())
 }

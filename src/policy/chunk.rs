@@ -91,12 +91,6 @@ impl Sizer {
         let ns = (self.ns_per_item * items as f32) as u64;
         self.is_known.then_some(ns)
     }
-
-    /// What `items` are believed to take.
-    #[inline]
-    pub(crate) fn estimate_ns(&self, items: u32) -> u64 {
-        (self.ns_per_item * items as f32) as u64
-    }
 }
 
 /// Whether the rest of a chunk is worth giving back, after `done` items of it took `ns`.
@@ -138,7 +132,7 @@ mod tests {
         let mut sizer = Sizer::new(Some(100.0));
         sizer.observe(1, 1_000_000_000);
         assert_eq!(sizer.chunk(1_000_000, false), 1);
-        assert_eq!(sizer.estimate_ns(2), 2_000_000_000);
+        assert_eq!(sizer.known_ns(2), Some(2_000_000_000));
     }
 
     #[test]
@@ -165,6 +159,6 @@ mod tests {
             assert!(len >= 1);
             sizer.observe(len, 0);
         }
-        assert_eq!(sizer.estimate_ns(0), 0);
+        assert_eq!(sizer.known_ns(0), Some(0));
     }
 }

@@ -161,7 +161,8 @@ impl<'r> Claims<'r> {
         self.own().word.give_back(rest);
         // Pairs with the fences of sleepers: the hungry one may be about to fall asleep.
         fence(Ordering::SeqCst);
-        self.region.enlist(Some(self.sizer.estimate_ns(rest.len())));
+        let rest_ns = self.sizer.known_ns(u64::from(rest.len()));
+        self.region.enlist(rest_ns);
         // The caller itself may sleep until its helpers are done.
         self.entry().rouse();
         true

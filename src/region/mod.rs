@@ -19,7 +19,7 @@ pub(crate) use claims::Claims;
 
 use crate::costs::Site;
 use crate::crew::Crew;
-use crate::entry::Entry;
+use crate::entry::{Entry, Pin};
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// What is done with the items of a region. Called once a participation, on the participant's thread.
@@ -45,6 +45,12 @@ pub(crate) struct Region<'t> {
 }
 
 impl Region<'_> {
+    /// The region posted at an entry that the calling thread has pinned.
+    pub(crate) fn pinned<'p>(pin: &'p Pin<'_>) -> &'p Region<'p> {
+        // SAFETY: `caller` posts nothing but regions, and keeps them until nobody is counted: INVARIANT(posted) of `entry`.
+        unsafe { &*pin.posted().cast::<Region<'p>>() }
+    }
+
     /// Whether this was opened, directly or not, by an item of `ancestor`.
     pub(crate) fn descends_from(&self, ancestor: &Region<'_>) -> bool {
         self.ancestors()
