@@ -18,13 +18,15 @@ use crate::crew::Crew;
 use crate::entry::Entry;
 use crate::frame;
 use crate::hook;
+use crate::help::{has_work_within, help_within};
 use crate::isolate::NoUnwind;
+use crate::lineage::Node;
 use crate::participation::participate;
 use crate::policy::{enlist, partition, spin};
 use crate::range::Span;
 use crate::region::{Region, Task};
 use crate::seat::Share;
-use crate::sync::{AtomicBool, AtomicU64, Ordering, fence, spin_loop};
+use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
 use std::ops::Range;
 
 /// The longest region that fits the range words.
@@ -62,14 +64,13 @@ impl Call<'_> {
                 &unposted
             }
         };
-        frame::with_region(|parent| {
+        frame::with_node(|parent| {
             let region = Region {
                 task: self.task,
                 crew: self.crew,
                 entry,
-                parent,
+                node: Node::new(parent, entry.waiter(), self.crew.id()),
                 site: self.site,
-                has_children: AtomicBool::new(false),
                 remaining: AtomicU64::new(self.len as u64),
             };
             let mut chair = Chair::take(self.crew);
@@ -83,7 +84,7 @@ impl Call<'_> {
             unsafe { entry.open(std::ptr::from_ref(&region).cast()) };
             let mut posted = None;
             if let Some(claim) = claim.as_ref().filter(|_| helpable) {
-                region.announce_to_ancestors();
+                region.node.announce_region();
                 posted = Some(claim.post());
                 // Pairs with the fences of sleepers and searchers: they see the post, or are seen.
                 fence(Ordering::SeqCst);
@@ -180,7 +181,7 @@ fn wait_for_the_end(
         if !used && entry.try_close() {
             return now_ns;
         }
-        if chair.is_worker() && help_descendant(region, chair.worker()) {
+        if help_within(crew, &region.node, chair.worker()) {
             since_ns = crew.now_ns();
             continue;
         }
@@ -190,36 +191,13 @@ fn wait_for_the_end(
             continue;
         }
         chair.lend_back();
-        let helps = chair.is_worker();
-        entry.wait(|| entry.has_work() || helps && descendant_with_work(region, |_| ()).is_some());
+        let worker = chair.worker();
+        crew.doze(|| {
+            entry.wait(|| entry.has_work() || has_work_within(crew, &region.node, worker));
+        });
         now_ns = crew.now_ns();
         since_ns = now_ns;
     }
-}
-
-fn help_descendant(region: &Region<'_>, worker: usize) -> bool {
-    let help = |posted: &Region<'_>| participate(posted, worker, worker, posted.crew.now_ns());
-    descendant_with_work(region, help).is_some()
-}
-
-/// Looks for a region opened by one of our items, or theirs, that has something to take, and does `with` it.
-fn descendant_with_work<R>(region: &Region<'_>, with: impl FnOnce(&Region<'_>) -> R) -> Option<R> {
-    if !region.has_children.load(Ordering::Relaxed) {
-        return None;
-    }
-    let mut with = Some(with);
-    region
-        .crew
-        .board
-        .posted(0)
-        .filter(|entry| entry.has_work())
-        .find_map(|entry| {
-            let pin = entry.pin()?;
-            let posted = Region::pinned(&pin);
-            posted
-                .descends_from(region)
-                .then(|| with.take().map(|with| with(posted)))?
-        })
 }
 
 /// The caller's right to run.
@@ -271,7 +249,7 @@ impl<'c> Chair<'c> {
             self.kind = Kind::Extra;
             self.crew
                 .sleep
-                .give_back(index, || self.crew.board.has_work());
+                .give_back(index, || self.crew.has_work());
         }
     }
 
@@ -280,11 +258,6 @@ impl<'c> Chair<'c> {
             Kind::Held(worker) | Kind::Borrowed(worker) => worker,
             Kind::Extra => self.crew.workers(),
         }
-    }
-
-    /// Whether nobody else can have this seat in another region.
-    fn is_worker(&self) -> bool {
-        self.worker() < self.crew.workers()
     }
 }
 

@@ -16,7 +16,16 @@ impl Site {
     /// `body`: something that tells one body from another at the same place, as its function's address.
     pub(crate) fn new(caller: &'static Location<'static>, body: usize) -> Self {
         let place = std::ptr::from_ref(caller) as u64;
-        let mixed = (place ^ (body as u64).rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Self::mix(place ^ (body as u64).rotate_left(32))
+    }
+
+    /// A body alone, wherever it is called.
+    pub(crate) fn of(body: usize) -> Self {
+        Self::mix(body as u64)
+    }
+
+    fn mix(bits: u64) -> Self {
+        let mixed = bits.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         Self(mixed ^ mixed >> 29)
     }
 

@@ -1,14 +1,18 @@
-//! What the threads of one runtime share: the board, the sleep, what was learned, and how the seats lie on the CPUs.
+//! What the threads of one runtime share: the board, the rings, the sleep, what was learned, and how the seats lie on the CPUs.
 //!
 //! Nobody owns a crew alone: workers, the master, the runtime and every batch hold it through an `Arc`, so it goes when
 //! the last of them does, wherever that is.
 
 use crate::board::Board;
 use crate::costs::Costs;
+use crate::forks::Forks;
+use crate::lineage::Node;
 use crate::policy::enlist;
 use crate::policy::spin::Budget;
 use crate::sleep::Sleep;
+use crate::sync::{AtomicU32, Ordering};
 use crate::topology;
+use crossbeam::utils::CachePadded;
 use std::time::Instant;
 
 /// No system numbers its CPUs this high: a pin to one will be refused.
@@ -18,8 +22,11 @@ const MOST_CPUS: usize = 1 << 16;
 #[derive(Debug)]
 pub(crate) struct Crew {
     pub(crate) board: Board,
+    pub(crate) forks: Forks,
     pub(crate) sleep: Sleep,
     pub(crate) costs: Costs,
+    /// How many threads sleep until something has ended, and would help with it.
+    dozing: CachePadded<AtomicU32>,
     workers: usize,
     cpus: usize,
     /// Which worker is meant for each CPU, by the CPU's number. Empty where workers are not pinned.
@@ -43,8 +50,10 @@ impl Crew {
         Self {
             // One seat more than workers: the caller's.
             board: Board::new(workers + 1),
+            forks: Forks::new(workers),
             sleep: Sleep::new(workers),
             costs: Costs::new(),
+            dozing: CachePadded::new(AtomicU32::new(0)),
             workers,
             cpus,
             worker_of_cpu: worker_of_cpu.into(),
@@ -76,6 +85,41 @@ impl Crew {
             .get(topology::current_cpu()?)
             .copied()
             .flatten()
+    }
+
+    /// By what nodes tell crews apart.
+    pub(crate) fn id(&self) -> *const () {
+        std::ptr::from_ref(self).cast()
+    }
+
+    /// The last look of a worker that falls asleep, or of whoever gives its seat back: whether there is work that it may run.
+    pub(crate) fn has_work(&self) -> bool {
+        self.board.has_work() || self.forks.has_forks_for_a_sleeper(None)
+    }
+
+    /// Does `sleep` as one who would help with what it waits for.
+    pub(crate) fn doze(&self, sleep: impl FnOnce()) {
+        // Relaxed: stored before the fence of whoever sleeps.
+        self.dozing.fetch_add(1, Ordering::Relaxed);
+        sleep();
+        self.dozing.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether somebody sleeps as [`doze`](Self::doze) does.
+    #[inline]
+    pub(crate) fn is_anybody_dozing(&self) -> bool {
+        self.dozing.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether somebody sleeps until `node`, or something above it, has ended.
+    #[inline]
+    pub(crate) fn has_sleeper(&self, node: &Node<'_>) -> bool {
+        self.is_anybody_dozing() && node.has_sleeper(self.id())
+    }
+
+    /// Wakes one such sleeper. The work it is woken for must have been stored before a `SeqCst` fence.
+    pub(crate) fn rouse(&self, node: &Node<'_>) -> bool {
+        self.is_anybody_dozing() && node.rouse(self.id())
     }
 
     /// Wakes one sleeping worker, if work that would take this thread `rest_ns` more pays for it, and nobody searches.

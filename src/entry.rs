@@ -18,21 +18,18 @@
 //! *The region is never touched after the unpin.* The latch that the caller waits on is `state` itself, which is
 //! permanent, and so are the range words and the tallies on the seats.
 //!
-//! *No wake-up is lost.* The waiting caller leaves its handle, sets `WAITING`, and sleeps only if the value before still
-//! had users. The last user's subtraction is on the same word: either it comes later and sees `WAITING`, or it came earlier
-//! and the caller sees no users. For work given back while the caller sleeps, giver and caller do the same through
-//! two `SeqCst` fences: the giver stores work, fences, and reads `WAITING`; the caller sets `WAITING`, fences, and reads the work.
-//! A handle is unparked under the mutex that it lies behind, perhaps after its owner has gone on: a spurious wake-up,
-//! which every waiter expects.
+//! *No wake-up is lost.* The waiting caller sets `WAITING` and then sleeps at its [`waiter`](crate::waiter), where its last look
+//! is at the users and at the work. The last user's subtraction is on the same word as `WAITING`: if it came before that
+//! was set, the caller's look sees no users; if it came later it sees `WAITING`, and rouses the waiter, as does
+//! whoever gives work back while the caller sleeps.
 //!
 //! *Ordering.* Unpin (`Release`) to close (`Acquire`) publishes what helpers wrote: results, tallies. Open (`Release`) to
 //! pin (`Acquire`) publishes the region and the words' first values. All changes of `state` are read-modify-writes, so each
 //! of them continues the release sequences of those before it.
 
 use crate::seat::Seat;
-use crate::sync::{
-    AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, Thread, UnsafeCell, current, fence, park,
-};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, UnsafeCell, fence};
+use crate::waiter::Waiter;
 use crossbeam::utils::CachePadded;
 
 /// What `state` said at one moment.
@@ -64,8 +61,8 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Entry {
     desk: CachePadded<Desk>,
-    /// INVARIANT(waiter): set before `WAITING` is, and taken out by the same thread after it woke.
-    waiter: Mutex<Option<Thread>>,
+    /// Where the caller sleeps.
+    waiter: Waiter,
     seats: Box<[CachePadded<Seat>]>,
 }
 
@@ -97,7 +94,7 @@ impl Entry {
                 posting: AtomicU64::new(0),
                 posted: UnsafeCell::new(std::ptr::null()),
             }),
-            waiter: Mutex::new(None),
+            waiter: Waiter::new(),
             seats: (0..seats).map(seat).collect(),
         }
     }
@@ -175,10 +172,12 @@ impl Entry {
     }
 
     fn unpin(&self) {
-        // Release pairs with `try_close`; Acquire pairs with the Release of WAITING, so that the handle is seen.
-        let before = State(self.desk.state.fetch_sub(State::USER, Ordering::AcqRel));
+        // Release pairs with `try_close`.
+        let before = State(self.desk.state.fetch_sub(State::USER, Ordering::Release));
         if before.users() == 1 && before.is_waiting() {
-            self.wake_waiter();
+            // Pairs with the fence in `Waiter::sleep`: the caller sees that we have left, or we see it asleep.
+            fence(Ordering::SeqCst);
+            self.waiter.rouse();
         }
     }
 
@@ -197,44 +196,19 @@ impl Entry {
         State(self.desk.state.load(Ordering::Acquire)).users() > 0
     }
 
-    /// Caller: sleeps until the last helper leaves, somebody calls [`rouse`](Self::rouse), or for no reason. Does not
+    /// Caller: sleeps until the last helper leaves, somebody rouses the [waiter](Self::waiter), or for no reason. Does not
     /// sleep if there are no helpers, or if `work_visible()` says so after the announcement.
-    pub(crate) fn wait(&self, work_visible: impl Fn() -> bool) {
-        *self.waiter.lock() = Some(current());
-        // Release pairs with the Acquire of `unpin` and `rouse`: who sees WAITING finds the handle.
-        let before = State(self.desk.state.fetch_or(State::WAITING, Ordering::Release));
-        // Pairs with the fence before `rouse`.
-        fence(Ordering::SeqCst);
-        if before.users() > 0 && !work_visible() {
-            park();
-        }
-        // Relaxed: nothing is published by going on; a late waker finds no handle, or wakes in vain.
+    pub(crate) fn wait(&self, work_visible: impl FnOnce() -> bool) {
+        self.desk.state.fetch_or(State::WAITING, Ordering::Relaxed);
+        self.waiter.sleep(|| !self.is_used() || work_visible());
         self.desk
             .state
             .fetch_and(!State::WAITING, Ordering::Relaxed);
-        *self.waiter.lock() = None;
     }
 
-    /// Whether the caller sleeps, or is about to.
-    pub(crate) fn is_waiting(&self) -> bool {
-        State(self.desk.state.load(Ordering::Relaxed)).is_waiting()
-    }
-
-    /// Wakes the caller if it sleeps. The work it is woken for must have been stored before a `SeqCst` fence, which
-    /// must stand before this call.
-    pub(crate) fn rouse(&self) -> bool {
-        // Acquire pairs with `wait`'s Release.
-        let waiting = State(self.desk.state.load(Ordering::Acquire)).is_waiting();
-        waiting && self.wake_waiter()
-    }
-
-    #[cold]
-    fn wake_waiter(&self) -> bool {
-        let waiter = self.waiter.lock();
-        if let Some(thread) = &*waiter {
-            thread.unpark();
-        }
-        waiter.is_some()
+    /// Where the caller sleeps while helpers are inside. Permanent, as the entry is.
+    pub(crate) fn waiter(&self) -> &Waiter {
+        &self.waiter
     }
 }
 

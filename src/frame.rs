@@ -1,10 +1,12 @@
-//! What the current thread runs: a stack of frames, one for each participation, across all runtimes.
+//! What the current thread runs: a stack of frames, one for each stay in a runtime, across all runtimes.
 //!
-//! A batch asks it three things: does this thread sit on a seat of my crew already (then it keeps that one), which region's
-//! item is calling (then that is the parent), and is this thread one of mine (then dropping the runtime must not wait).
+//! It answers four questions. Where does this thread fork to (that one must be cheap)? Does it sit in my crew already, and
+//! under which name (then it keeps that one)? Whose work is it doing (then that waits for what is made now)? Is it one of mine
+//! (then dropping the runtime must not wait)?
 
 use crate::crew::Crew;
-use crate::region::Region;
+use crate::forks::{Owner, Queue};
+use crate::lineage::Node;
 use std::cell::Cell;
 use std::ptr;
 
@@ -12,6 +14,10 @@ thread_local! {
     /// INVARIANT(top): null, or the address of a `Frame` in a call to `enter` further down this thread's stack, whose
     /// `below` is null or such an address again.
     static TOP: Cell<*const Frame> = const { Cell::new(ptr::null()) };
+
+    /// INVARIANT(queue): null, or the queue of the topmost frame; this thread is its owner, and its crew lives as long as that
+    /// frame.
+    static QUEUE: Cell<*const Queue> = const { Cell::new(ptr::null()) };
 
     /// The crew that started this thread; stays while the thread's other variables are dropped. Only compared, never followed.
     static HOME: Cell<*const Crew> = const { Cell::new(ptr::null()) };
@@ -22,13 +28,13 @@ pub(crate) fn settle(crew: &Crew) {
     HOME.set(crew);
 }
 
-/// Whether this thread is one of `crew`'s own, or runs something that one of its items waits for, directly or through batches of
+/// Whether this thread is one of `crew`'s own, or runs something that one of its items waits for, directly or through work of
 /// other runtimes: then it must not wait for the crew to end.
 pub(crate) fn belongs_to(crew: &Crew) -> bool {
     let is_crews = |frame: &Frame| {
-        // SAFETY: null, or the region of a participation further down this thread's stack, which lives until it returns.
-        let region = unsafe { frame.region.as_ref() };
-        let waits = region.is_some_and(|region| region.lineage().any(|it| ptr::eq(it.crew, crew)));
+        // SAFETY: null, or the node of something further down this thread's stack, or that waits for it: INVARIANT(chain).
+        let node = unsafe { frame.node.as_ref() };
+        let waits = node.is_some_and(|node| node.concerns(ptr::from_ref(crew).cast()));
         (waits || ptr::eq(frame.crew, crew)).then_some(())
     };
     ptr::eq(HOME.get(), crew) || find(is_crews).is_some()
@@ -39,34 +45,75 @@ pub(crate) fn belongs_to(crew: &Crew) -> bool {
 struct Frame {
     crew: *const Crew,
     worker: usize,
-    region: *const Region<'static>,
+    queue: *const Queue,
+    node: *const Node<'static>,
     below: *const Frame,
 }
 
-/// Runs `body` in a new frame: as `worker` of `crew`, in `region` if there is one.
+/// Runs `body` in a new frame: as `worker` of `crew`, as work of `node`. It forks to where this thread forks in that
+/// crew already, if anywhere.
 pub(crate) fn enter<R>(
     crew: &Crew,
     worker: usize,
-    region: Option<&Region<'_>>,
+    node: Option<&Node<'_>>,
+    body: impl FnOnce() -> R,
+) -> R {
+    let queue = find(|frame| ptr::eq(frame.crew, crew).then_some(frame.queue));
+    enter_with(crew, worker, queue.unwrap_or(ptr::null()), node, body)
+}
+
+/// As [`enter`], forking to `queue`, which this thread owns for as long.
+pub(crate) fn enter_forking<R>(
+    crew: &Crew,
+    worker: usize,
+    queue: &Queue,
+    node: Option<&Node<'_>>,
+    body: impl FnOnce() -> R,
+) -> R {
+    enter_with(crew, worker, queue, node, body)
+}
+
+fn enter_with<R>(
+    crew: &Crew,
+    worker: usize,
+    queue: *const Queue,
+    node: Option<&Node<'_>>,
     body: impl FnOnce() -> R,
 ) -> R {
     /// Takes the frame off again, unwinding included.
-    struct Leave(*const Frame);
-    impl Drop for Leave {
+    struct Leave<'q> {
+        below: *const Frame,
+        outer: *const Queue,
+        queue: Option<&'q Queue>,
+    }
+    impl Drop for Leave<'_> {
         fn drop(&mut self) {
-            TOP.set(self.0);
+            if let Some(queue) = self.queue {
+                queue.ring.end();
+            }
+            QUEUE.set(self.outer);
+            TOP.set(self.below);
         }
     }
 
     let below = TOP.get();
-    let region = region.map_or(ptr::null(), |region| ptr::from_ref(region).cast());
     let frame = Frame {
         crew,
         worker,
-        region,
+        queue,
+        node: node.map_or(ptr::null(), |node| ptr::from_ref(node).cast()),
         below,
     };
-    let _leave = Leave(below);
+    // SAFETY: null, or by the callers a queue of `crew`, which lives as long as this call.
+    let owned = unsafe { queue.as_ref() };
+    if let Some(owned) = owned {
+        owned.ring.begin(Owner::new(node));
+    }
+    let _leave = Leave {
+        below,
+        outer: QUEUE.replace(queue),
+        queue: owned,
+    };
     TOP.set(&raw const frame);
     body()
 }
@@ -84,15 +131,39 @@ fn find<R>(mut ask: impl FnMut(&Frame) -> Option<R>) -> Option<R> {
     }
 }
 
-/// The seat of `crew` that this thread holds already, if any.
+/// Where this thread forks to now, if it has a queue in the runtime whose work it does. Valid for as long as that frame.
+#[inline(always)]
+pub(crate) fn queue<'f>() -> Option<&'f Queue> {
+    // SAFETY: INVARIANT(queue); the callers keep it no longer than their own call, which is inside of the frame.
+    unsafe { QUEUE.get().as_ref() }
+}
+
+/// Whether the work that this thread does now is `crew`'s, and forks.
+#[inline]
+pub(crate) fn forks_in(crew: &Crew) -> bool {
+    !QUEUE.get().is_null() && find(|frame| Some(ptr::eq(frame.crew, crew))) == Some(true)
+}
+
+/// Whether this thread has a queue in `crew`, now or further down.
+pub(crate) fn has_queue_in(crew: &Crew) -> bool {
+    find(|frame| ptr::eq(frame.crew, crew).then_some(!frame.queue.is_null())) == Some(true)
+}
+
+/// The name under which this thread sits in `crew` already, if it does.
 pub(crate) fn seat_in(crew: &Crew) -> Option<usize> {
     find(|frame| ptr::eq(frame.crew, crew).then_some(frame.worker))
 }
 
-/// Runs `body` with the region whose item this thread runs now, if it runs one.
-pub(crate) fn with_region<R>(body: impl FnOnce(Option<&Region<'_>>) -> R) -> R {
-    let region = find(|frame| Some(frame.region)).unwrap_or(ptr::null());
-    // SAFETY: null, or the region of a participation further down this thread's stack, which therefore lives until `body` has
-    // returned.
-    body(unsafe { region.as_ref() })
+/// Runs `body` with the crew whose work this thread does now, if it does any.
+pub(crate) fn with_crew<R>(body: impl FnOnce(Option<&Crew>) -> R) -> R {
+    let crew = find(|frame| Some(frame.crew)).unwrap_or(ptr::null());
+    // SAFETY: null, or the crew of a frame further down this thread's stack, whose caller holds it until `body` has returned.
+    body(unsafe { crew.as_ref() })
+}
+
+/// Runs `body` with whose work this thread does now, if somebody waits for it.
+pub(crate) fn with_node<R>(body: impl FnOnce(Option<&Node<'_>>) -> R) -> R {
+    let node = find(|frame| Some(frame.node)).unwrap_or(ptr::null());
+    // SAFETY: null, or the node of something that lives until the frame has been left, and so until `body` has returned.
+    body(unsafe { node.as_ref() })
 }

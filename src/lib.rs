@@ -8,6 +8,7 @@
 //!       ◀────────────── report ◀── result slots, in input order ◀──┘ outcome
 //! ```
 
+mod barrier;
 mod batch;
 mod board;
 mod builder;
@@ -16,9 +17,14 @@ mod costs;
 mod crew;
 mod entry;
 mod error;
+mod fork;
+mod forks;
 mod frame;
+mod help;
 mod hook;
 mod isolate;
+mod job;
+mod lineage;
 mod master;
 mod outcome;
 mod panic;
@@ -27,6 +33,7 @@ mod policy;
 mod range;
 mod region;
 mod report;
+mod ring;
 mod roster;
 mod runtime;
 mod seat;
@@ -35,6 +42,7 @@ mod slots;
 mod summary;
 mod sync;
 mod topology;
+mod waiter;
 mod worker;
 
 pub use batch::{Batch, Ctx, Divisible, Fold, Source, StatefulBatch};
@@ -45,6 +53,6 @@ pub use outcome::{Cause, ItemError, Outcome};
 pub use panic::TaskPanic;
 pub use report::Report;
 pub use roster::{Pin, WorkerInfo};
-pub use runtime::{Runtime, global};
+pub use runtime::{Runtime, global, join};
 pub use summary::{Summary, WorkerShare};
 pub use topology::unpinned;

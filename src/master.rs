@@ -139,7 +139,7 @@ impl Plan {
             let _leave = Leave { events, index };
             let crew = life.crew.clone();
             frame::settle(&crew);
-            frame::enter(&crew, index, None, || life.live());
+            frame::enter_forking(&crew, index, crew.forks.of_worker(index), None, || life.live());
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::region::{Claims, Region};
 /// `now_ns` is the time, which the caller has just read. Returns the time of the last chunk's end.
 pub(crate) fn participate(region: &Region<'_>, seat: usize, worker: usize, now_ns: u64) -> u64 {
     let mut claims = Claims::new(region, seat, worker, now_ns);
-    frame::enter(region.crew, worker, Some(region), || {
+    frame::enter(region.crew, worker, Some(&region.node), || {
         region.task.participate(&mut claims)
     });
     claims.finish()

@@ -2,6 +2,7 @@ use crate::batch::{Batch, Source};
 use crate::builder::Builder;
 use crate::crew::Crew;
 use crate::error::BuildError;
+use crate::fork;
 use crate::frame;
 use crate::master::Master;
 use crate::roster::{Post, WorkerInfo};
@@ -57,6 +58,26 @@ impl Runtime {
     /// then runs on the calling thread alone.
     pub fn batch<S: Source>(&self, items: S) -> Batch<S> {
         Batch::new(self.crew.clone(), items)
+    }
+
+    /// Runs both closures, perhaps at the same time, and returns when both have ended: see [`join`].
+    pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        fork::inside(&self.crew, move || join_here(a, b))
+    }
+
+    /// Runs `body` inside this runtime.
+    pub fn install<F, R>(&self, body: F) -> R
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        fork::inside(&self.crew, body)
     }
 
     /// How many workers there are.
@@ -125,4 +146,47 @@ fn threads_from(value: &OsStr) -> Result<usize, String> {
                 crate::builder::MOST_THREADS
             )
         })
+}
+
+/// Joins.
+#[inline]
+pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    match frame::queue() {
+        Some(queue) => fork::fork(queue, a, b),
+        None => join_from_outside(a, b),
+    }
+}
+
+fn join_here<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    match frame::queue() {
+        Some(queue) => fork::fork(queue, a, b),
+        None => fork::in_turn(a, b),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn join_from_outside<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    frame::with_crew(|crew| {
+        let crew = crew.unwrap_or_else(|| &global().crew);
+        fork::inside(crew, move || join_here(a, b))
+    })
 }

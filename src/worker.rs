@@ -2,6 +2,8 @@
 
 use crate::crew::Crew;
 use crate::entry::{Entry, Pin};
+use crate::help::{self, EXPOSE_NS};
+use crate::job::StolenJob;
 use crate::participation::participate;
 use crate::region::Region;
 use crate::sync::{Ordering, fence, spin_loop};
@@ -18,13 +20,14 @@ pub(crate) fn run(crew: &Crew, index: usize) {
     let mut budget = crew.spin_budget();
     let mut since_ns = crew.now_ns();
     let mut looks = 0_u32;
+    let mut exposed = false;
     crew.sleep.start_search();
     loop {
-        if let Some(pin) = look(crew, index) {
-            stop_searching(crew, pin.entry());
+        if let Some(found) = look(crew, index) {
+            stop_searching(crew, &found);
             budget.found();
-            since_ns = help(crew, &pin, index);
-            drop(pin);
+            since_ns = help(crew, found, index);
+            exposed = false;
             crew.sleep.start_search();
             continue;
         }
@@ -41,36 +44,55 @@ pub(crate) fn run(crew: &Crew, index: usize) {
         if searched_ns >= PATIENCE_NS.min(budget.ns()) {
             ask(crew);
         }
+        if searched_ns >= EXPOSE_NS.min(budget.ns()) && !exposed {
+            exposed = true;
+            help::expose(crew, None, index);
+            continue;
+        }
         if searched_ns < budget.ns() {
             continue;
         }
         budget.slept();
-        crew.sleep.park(index, || crew.board.has_work());
+        crew.sleep.park(index, || crew.has_work());
         since_ns = crew.now_ns();
+        exposed = false;
         crew.costs.wake_arrived(since_ns);
         budget.woken();
     }
     crew.sleep.end_search();
 }
 
-/// A posted region with something to take. Workers begin at different places.
-fn look(crew: &Crew, index: usize) -> Option<Pin<'_>> {
-    crew.board
-        .posted(index)
-        .filter(|entry| entry.has_work())
-        .find_map(|entry| entry.pin())
+/// Something to run.
+enum Found<'c> {
+    /// A region with something to take.
+    Region(Pin<'c>),
+    /// The second half of somebody's fork, taken already.
+    Fork(StolenJob),
 }
 
-/// Leaves the searchers for the work in `found`. If this was the last one, somebody may have posted other work meanwhile and
+/// Looks everywhere once. Workers begin at different places.
+fn look(crew: &Crew, index: usize) -> Option<Found<'_>> {
+    let mut posted = crew.board.posted(index).filter(|entry| entry.has_work());
+    posted
+        .find_map(|entry| entry.pin())
+        .map(Found::Region)
+        .or_else(|| help::steal(crew, None, index).map(Found::Fork))
+}
+
+/// Leaves the searchers for what was found. If this was the last one, somebody may have made other work meanwhile and
 /// relied on it: then the next is called.
-fn stop_searching(crew: &Crew, found: &Entry) {
+fn stop_searching(crew: &Crew, found: &Found<'_>) {
     crew.sleep.end_search();
     // Pairs with the fence between making work and looking for searchers.
     fence(Ordering::SeqCst);
+    let entry = match found {
+        Found::Region(pin) => Some(pin.entry()),
+        Found::Fork(_) => None,
+    };
     let others = crew
         .board
         .posted(0)
-        .filter(|entry| !std::ptr::eq(*entry, found));
+        .filter(|other| !entry.is_some_and(|entry| std::ptr::eq(*other, entry)));
     for entry in others.take_while(|_| crew.sleep.searching() == 0) {
         if entry.has_work()
             && let Some(pin) = entry.pin()
@@ -78,12 +100,22 @@ fn stop_searching(crew: &Crew, found: &Entry) {
             Region::pinned(&pin).enlist(None);
         }
     }
+    if crew.sleep.all_quiet() && crew.forks.all(0).any(|queue| queue.has_forks(None)) {
+        crew.wake_one();
+    }
 }
 
 fn ask(crew: &Crew) {
     crew.board.posted(0).for_each(Entry::ask);
 }
 
-fn help(crew: &Crew, pin: &Pin<'_>, index: usize) -> u64 {
-    participate(Region::pinned(pin), index, index, crew.now_ns())
+/// Returns the time at its end.
+fn help(crew: &Crew, found: Found<'_>, index: usize) -> u64 {
+    match found {
+        Found::Region(pin) => participate(Region::pinned(&pin), index, index, crew.now_ns()),
+        Found::Fork(stolen) => {
+            help::run(crew, index, stolen);
+            crew.now_ns()
+        }
+    }
 }

@@ -74,7 +74,7 @@ fn entry_rouses_a_caller_for_work_given_back() {
                 let pin = Pin { entry: &entry };
                 entry.seats()[0].word.fill(Span::new(0, 1));
                 fence(Ordering::SeqCst);
-                entry.rouse();
+                entry.waiter().rouse();
                 // The item given back is needed for this one to end: it may be left only when the caller ran it.
                 while !served.load(Ordering::Acquire) {
                     thread::yield_now();
@@ -118,7 +118,7 @@ fn entry_rouses_a_caller_for_work_that_was_on_its_way() {
                 }
                 fence(Ordering::SeqCst);
                 if !own.get().is_empty() {
-                    entry.rouse();
+                    entry.waiter().rouse();
                 }
                 // The first item waits for the second one, which the caller must run.
                 while !served.load(Ordering::Acquire) && !own.get().is_empty() {

@@ -102,7 +102,7 @@ impl<'r> Claims<'r> {
             self.enlist();
         }
         if !self.own().word.get().is_empty() {
-            self.entry().rouse();
+            self.entry().waiter().rouse();
         }
     }
 
@@ -164,7 +164,7 @@ impl<'r> Claims<'r> {
         let rest_ns = self.sizer.known_ns(u64::from(rest.len()));
         self.region.enlist(rest_ns);
         // The caller itself may sleep until its helpers are done.
-        self.entry().rouse();
+        self.entry().waiter().rouse();
         true
     }
 
@@ -176,7 +176,7 @@ impl<'r> Claims<'r> {
         }
         self.book();
         self.alone = self.region.crew.sleep.all_quiet();
-        if self.alone || self.region.parent.is_some() && self.region.may_enlist() {
+        if self.alone || self.region.node.has_parent() && self.region.may_enlist() {
             // No fence: what is in the words was stored before the last one, or is looked at again after the next chunk.
             self.enlist();
         }

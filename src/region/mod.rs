@@ -20,7 +20,8 @@ pub(crate) use claims::Claims;
 use crate::costs::Site;
 use crate::crew::Crew;
 use crate::entry::{Entry, Pin};
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::lineage::Node;
+use crate::sync::{AtomicU64, Ordering};
 
 /// What is done with the items of a region. Called once a participation, on the participant's thread.
 ///
@@ -35,11 +36,9 @@ pub(crate) struct Region<'t> {
     /// The crew whose board this is posted on, and the entry there.
     pub(crate) crew: &'t Crew,
     pub(crate) entry: &'t Entry,
-    /// The region whose item made this call. It lives until that item, and so this call, has ended.
-    pub(crate) parent: Option<&'t Region<'t>>,
+    /// What waits for this.
+    pub(crate) node: Node<'t>,
     pub(crate) site: Site,
-    /// Whether an item of this, or of a descendant, ever opened a region: its caller then looks for those while it waits.
-    pub(crate) has_children: AtomicBool,
     /// Items that no participant has accounted for. Zero when all have ended.
     pub(crate) remaining: AtomicU64,
 }
@@ -51,43 +50,10 @@ impl Region<'_> {
         unsafe { &*pin.posted().cast::<Region<'p>>() }
     }
 
-    /// Whether this was opened, directly or not, by an item of `ancestor`.
-    pub(crate) fn descends_from(&self, ancestor: &Region<'_>) -> bool {
-        self.ancestors()
-            .any(|region| std::ptr::addr_eq(region, ancestor))
-    }
-
-    /// This, and all that wait for it.
-    pub(crate) fn lineage(&self) -> impl Iterator<Item = &Region<'_>> {
-        std::iter::once(self as &Region<'_>).chain(self.ancestors())
-    }
-
-    fn ancestors(&self) -> impl Iterator<Item = &Region<'_>> {
-        std::iter::successors(self.parent, |region| region.parent)
-    }
-
-    /// Before this is posted: lets the callers of the ancestors know that there may be descendants to help.
-    pub(crate) fn announce_to_ancestors(&self) {
-        // Relaxed: the fence between posting and looking for helpers orders this too.
-        self.ancestors().for_each(|region| {
-            if !region.has_children.load(Ordering::Relaxed) {
-                region.has_children.store(true, Ordering::Relaxed);
-            }
-        });
-    }
-
     /// Whether somebody sleeps that might run items of this, and nobody searches.
     pub(crate) fn may_enlist(&self) -> bool {
         let sleep = &self.crew.sleep;
-        sleep.searching() == 0 && (sleep.parked() > 0 || self.waiters().any(Entry::is_waiting))
-    }
-
-    /// The entries of those ancestors whose callers could help here. Those of other crews have no seat.
-    fn waiters(&self) -> impl Iterator<Item = &Entry> {
-        let ours = self
-            .ancestors()
-            .filter(|region| std::ptr::eq(region.crew, self.crew));
-        ours.map(|region| region.entry)
+        sleep.searching() == 0 && (sleep.parked() > 0 || self.crew.has_sleeper(&self.node))
     }
 
     /// Looks for one more runner, if work that would take this thread `rest_ns` more pays for it: somebody idle, else a
@@ -95,7 +61,7 @@ impl Region<'_> {
     /// `SeqCst` fence.
     pub(crate) fn enlist(&self, rest_ns: Option<u64>) {
         if !self.crew.enlist(rest_ns) {
-            self.waiters().any(Entry::rouse);
+            self.crew.rouse(&self.node);
         }
     }
 

@@ -1,0 +1,309 @@
+//! Forking: two closures of which the second may be run by somebody else.
+//!
+//! ```text
+//! push b ─ run a ─ pop b ─┬─ still there: run it
+//!                         └─ stolen: help its thief, spin, sleep until it is done
+//! ```
+//!
+//! The way without thieves has no fence, no read-modify-write and no clock. All else is [`attend`], which a push asks
+//! for: the first one after a rest, one that somebody hungry has asked for, or one that has filled the ring.
+//!
+//! *Rest.* A ring rests until its owner forks, and again when that first fork has ended. In between it is open. How long it
+//! was open is what is learned of the place that opened it: forks that took less than a wake-up costs wake nobody the next
+//! time, unless there are many in a row.
+
+use crate::costs::Site;
+use crate::crew::Crew;
+use crate::forks::Queue;
+use crate::frame;
+use crate::help::{self, EXPOSE_NS};
+use crate::isolate::{self, Payload};
+use crate::job::{Fork, Job};
+use crate::lineage::Node;
+use crate::panic::TaskPanic;
+use crate::policy::{enlist, spin};
+use crate::ring::Public;
+use crate::sync::{Ordering, fence, spin_loop};
+
+/// How many pushes there are between two looks at the clock, while nobody helps. A power of two.
+const PUSHES_A_CLOCK: u32 = 16;
+
+/// For how long a joiner looks in vain before it sleeps, where threads outnumber CPUs.
+const CROWDED_NS: u64 = 2_000;
+
+/// Runs `a` here, and `b` here or elsewhere. For a thread that owns `queue`, which is that of its topmost frame.
+#[inline]
+pub(crate) fn fork<A, B, RA, RB>(queue: &Queue, a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    let fork = Fork::new(b);
+    // SAFETY: (1) the caller's; (2) this function neither returns nor unwinds before `b` was popped or is done.
+    let opened = unsafe { queue.ring.push(fork.job()) } && attend(queue, site::<B, RB>());
+    let ra = isolate::catch(a);
+    // SAFETY: this thread owns the queue, and has pushed.
+    if !unsafe { queue.ring.pop() } {
+        return finish_stolen(queue, opened.then(site::<B, RB>), ra, &fork);
+    }
+    // SAFETY: popped, so it is ours: INVARIANT(body).
+    let b = unsafe { fork.body() };
+    match ra {
+        Ok(ra) if !opened => (ra, b()),
+        ra => finish(queue, opened.then(site::<B, RB>), ra, b),
+    }
+}
+
+/// Where `a` has panicked, or the ring is to rest again: `b` is caught.
+#[cold]
+#[inline(never)]
+fn finish<RA, RB>(
+    queue: &Queue,
+    opened_by: Option<Site>,
+    ra: Result<RA, Payload>,
+    b: impl FnOnce() -> RB,
+) -> (RA, RB) {
+    let ra = ra.map_err(caught);
+    let rb = isolate::catch(b).map_err(caught);
+    close(queue, opened_by, true);
+    both(ra, rb)
+}
+
+/// Where somebody else has `b`.
+#[cold]
+#[inline(never)]
+fn finish_stolen<B, RA, RB>(
+    queue: &Queue,
+    opened_by: Option<Site>,
+    ra: Result<RA, Payload>,
+    fork: &Fork<B, RB>,
+) -> (RA, RB)
+where
+    B: FnOnce() -> RB,
+{
+    let ra = ra.map_err(caught);
+    frame::with_crew(|crew| {
+        let crew = crew.expect("who forks is in a frame");
+        wait(crew, queue, fork.stolen());
+    });
+    // SAFETY: it is done: INVARIANT(result).
+    let rb = unsafe { fork.result() };
+    close(queue, opened_by, false);
+    both(ra, rb)
+}
+
+/// The panic's place is taken before anything else may panic on this thread. Who catches it in the end says which worker that was.
+fn caught(payload: Payload) -> TaskPanic {
+    TaskPanic::caught(payload, 0)
+}
+
+/// Both have ended: the results, or the first panic.
+fn both<RA, RB>(ra: Result<RA, TaskPanic>, rb: Result<RB, TaskPanic>) -> (RA, RB) {
+    match (ra, rb) {
+        (Ok(ra), Ok(rb)) => (ra, rb),
+        (Err(panic), rb) => {
+            discard(rb);
+            panic.resume()
+        }
+        (ra, Err(panic)) => {
+            discard(ra);
+            panic.resume()
+        }
+    }
+}
+
+/// Drops what nobody will get, whatever its `Drop` throws.
+fn discard<T>(value: T) {
+    if let Some(payload) = isolate::dispose(value) {
+        isolate::discard(payload);
+    }
+}
+
+/// A push asks for attention. True if it was the first one since the ring rested: then [`close`] follows.
+#[cold]
+#[inline(never)]
+fn attend(queue: &Queue, site: Site) -> bool {
+    frame::with_crew(|crew| {
+        let crew = crew.expect("who forks is in a frame");
+        let opens = !queue.ring.is_active();
+        let wake = if opens {
+            open(crew, queue, site)
+        } else {
+            is_long(crew, queue)
+        };
+        let public = match (wake, queue.ring.is_asked()) {
+            (true, _) => Public::All,
+            (false, true) => Public::Oldest,
+            (false, false) => Public::Same,
+        };
+        // Whoever sleeps now, or is called and finds no more than one fork, relies on being thought of at the next push.
+        let alert = crew.sleep.parked() > 0 || crew.is_anybody_dozing();
+        // SAFETY: who forks owns the queue.
+        unsafe { queue.ring.attend(public, alert) };
+        // Pairs with the fences of sleepers: they see the fork, or are seen.
+        fence(Ordering::SeqCst);
+        if wake {
+            call(crew);
+        } else if !alert && (crew.sleep.parked() > 0 || crew.is_anybody_dozing()) {
+            queue.ring.alert();
+        }
+        opens
+    })
+}
+
+/// The first fork after a rest: whether to wake somebody for it.
+fn open(crew: &Crew, queue: &Queue, site: Site) -> bool {
+    let now_ns = crew.now_ns();
+    queue.began_ns.store(now_ns, Ordering::Relaxed);
+    queue.unattended.store(0, Ordering::Relaxed);
+    // Pairs with the fences of sleepers, as the one that follows; those who sleep already are seen now.
+    fence(Ordering::SeqCst);
+    if !is_anybody_idle(crew) {
+        return false;
+    }
+    let known_ns = crew.costs.ns_per_item(site).map(|ns| ns as u64);
+    enlist::pays(known_ns, crew.costs.wake_price_ns())
+        || crew.sleep.all_quiet() && crew.costs.spend_savings(now_ns)
+}
+
+/// A fork among others, while somebody sleeps and nobody searches: whether this has gone on for so long that a wake-up pays.
+fn is_long(crew: &Crew, queue: &Queue) -> bool {
+    if !is_anybody_idle(crew) {
+        return false;
+    }
+    let unattended = queue.unattended.load(Ordering::Relaxed) + 1;
+    queue.unattended.store(unattended, Ordering::Relaxed);
+    if unattended & (PUSHES_A_CLOCK - 1) != 0 {
+        return false;
+    }
+    let age_ns = crew.now_ns() - queue.began_ns.load(Ordering::Relaxed);
+    enlist::pays(Some(age_ns), crew.costs.wake_price_ns())
+}
+
+/// Whether somebody sleeps who might help, and nobody searches.
+fn is_anybody_idle(crew: &Crew) -> bool {
+    crew.sleep.searching() == 0
+        && (crew.sleep.parked() > 0
+            || frame::with_node(|node| node.is_some_and(|node| crew.has_sleeper(node))))
+}
+
+/// Calls one more runner, after a fence.
+fn call(crew: &Crew) {
+    if !crew.wake_one() {
+        frame::with_node(|node| node.is_some_and(|node| crew.rouse(node)));
+    }
+}
+
+/// Forks are told apart by their second half.
+#[inline(always)]
+fn site<B: FnOnce() -> RB, RB>() -> Site {
+    Site::of(Fork::<B, RB>::execute as *const () as usize)
+}
+
+/// The first fork has ended: the ring rests again.
+fn close(queue: &Queue, opened_by: Option<Site>, alone: bool) {
+    let Some(site) = opened_by else { return };
+    // SAFETY: who forks owns the queue.
+    unsafe { queue.ring.rest() };
+    frame::with_crew(|crew| {
+        let crew = crew.expect("who forks is in a frame");
+        let now_ns = crew.now_ns();
+        let took_ns = now_ns.saturating_sub(queue.began_ns.load(Ordering::Relaxed));
+        if alone {
+            crew.costs.learn(site, 1, took_ns);
+        }
+        crew.costs.region_ended(now_ns, took_ns, alone);
+    });
+}
+
+/// Waits until the thief has run `job`.
+fn wait(crew: &Crew, queue: &Queue, job: &Job) {
+    let worker = frame::seat_in(crew).expect("who forks sits somewhere");
+    let patience_ns = crew.spin_budget().ns().clamp(CROWDED_NS, spin::MOST_NS);
+    let mut since_ns = crew.now_ns();
+    let mut exposed = false;
+    while !job.is_done() {
+        if help::help_within(crew, job.node(), worker) {
+            since_ns = crew.now_ns();
+            exposed = false;
+            continue;
+        }
+        let searched_ns = crew.now_ns().saturating_sub(since_ns);
+        if searched_ns > EXPOSE_NS && !exposed {
+            exposed = true;
+            if help::expose(crew, Some(job.node()), worker) {
+                continue;
+            }
+        }
+        if searched_ns < patience_ns {
+            spin_loop();
+            continue;
+        }
+        // A guest's seat serves others meanwhile.
+        let seat = queue.take_seat();
+        if let Some(index) = seat {
+            crew.sleep.give_back(index, || crew.has_work());
+        }
+        crew.doze(|| {
+            let look = || job.is_done() || help::has_work_within(crew, job.node(), worker);
+            queue.waiter.sleep(look);
+        });
+        if seat.is_some() {
+            queue.set_seat(crew.sleep.borrow(crew.worker_here()));
+        }
+        since_ns = crew.now_ns();
+        exposed = false;
+    }
+}
+
+/// Where there is no queue: one after the other.
+#[cold]
+pub(crate) fn in_turn<RA, RB>(a: impl FnOnce() -> RA, b: impl FnOnce() -> RB) -> (RA, RB) {
+    let ra = isolate::catch(a).map_err(caught);
+    let rb = isolate::catch(b).map_err(caught);
+    both(ra, rb)
+}
+
+/// Runs `body` as one who forks in `crew`: to the queue that this thread has there, or as a guest.
+pub(crate) fn inside<R>(crew: &Crew, body: impl FnOnce() -> R) -> R {
+    if frame::forks_in(crew) {
+        return body();
+    }
+    frame::with_node(|node| match frame::seat_in(crew) {
+        Some(worker) if frame::has_queue_in(crew) => frame::enter(crew, worker, node, body),
+        _ => as_guest(crew, node, body),
+    })
+}
+
+/// Runs `body` as a thread from outside, with a queue of its own unless there are none left.
+fn as_guest<R>(crew: &Crew, node: Option<&Node<'_>>, body: impl FnOnce() -> R) -> R {
+    let Some(guest) = crew.forks.claim() else {
+        return frame::enter(crew, crew.workers(), node, body);
+    };
+    let _seat = GuestSeat::take(crew, guest.queue());
+    frame::enter_forking(crew, crew.workers(), guest.queue(), node, body)
+}
+
+/// The seat of a sleeping worker, kept free while a guest runs: so there are no more runners than seats as long as somebody
+/// sleeps. The guest does not run under that worker's name.
+struct GuestSeat<'c> {
+    crew: &'c Crew,
+    queue: &'c Queue,
+}
+
+impl<'c> GuestSeat<'c> {
+    fn take(crew: &'c Crew, queue: &'c Queue) -> Self {
+        queue.set_seat(crew.sleep.borrow(crew.worker_here()));
+        Self { crew, queue }
+    }
+}
+
+impl Drop for GuestSeat<'_> {
+    fn drop(&mut self) {
+        if let Some(index) = self.queue.take_seat() {
+            self.crew.sleep.give_back(index, || self.crew.has_work());
+        }
+    }
+}

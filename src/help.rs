@@ -1,0 +1,79 @@
+//! What a thread runs that has nothing of its own to run: a fork, or a region, of anybody's if it is idle, and if it waits only of
+//! what it waits for. The table in `ARCHITECTURE.md` says who may run what.
+
+use crate::crew::Crew;
+use crate::frame;
+use crate::job::StolenJob;
+use crate::lineage::Node;
+use crate::participation::participate;
+use crate::region::Region;
+use crate::ring::Theft;
+
+/// For how long a searcher waits for the answer of somebody who has forks and was asked to publish one. Then it publishes them
+/// itself, at the price of a heavy barrier, which interrupts everybody: several times as much as that takes.
+pub(crate) const EXPOSE_NS: u64 = 30_000;
+
+/// Runs one piece of work that `node` waits for, if there is any. Regions have no seat for a `worker` that is none.
+pub(crate) fn help_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
+    if let Some(stolen) = steal(crew, Some(node), worker) {
+        run(crew, worker, stolen);
+        return true;
+    }
+    let help = |posted: &Region<'_>| participate(posted, worker, worker, posted.crew.now_ns());
+    region_within(crew, node, worker, help).is_some()
+}
+
+/// The last look of a thread that falls asleep until `node` has ended: whether there is something that it could help with.
+pub(crate) fn has_work_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
+    region_within(crew, node, worker, |_| ()).is_some()
+        || crew.forks.has_forks_for_a_sleeper(Some(node))
+}
+
+/// Takes the oldest fork of somebody's, of those that `within` waits for; where there is none asks for one.
+pub(crate) fn steal(crew: &Crew, within: Option<&Node<'_>>, worker: usize) -> Option<StolenJob> {
+    for queue in crew.forks.all(worker + 1) {
+        if !queue.ring.is_active() {
+            continue;
+        }
+        match queue.steal(crew.id(), within) {
+            Theft::Taken(stolen) => return Some(stolen),
+            Theft::Nothing => queue.ring.ask(),
+            Theft::Refused => {}
+        }
+    }
+    None
+}
+
+/// Publishes what those keep private who have not answered. True if that was any use.
+#[cold]
+pub(crate) fn expose(crew: &Crew, within: Option<&Node<'_>>, worker: usize) -> bool {
+    let mut all = crew.forks.all(worker + 1);
+    all.any(|queue| queue.has_forks(within) && queue.ring.expose())
+}
+
+/// Runs what was stolen, and wakes its owner.
+pub(crate) fn run(crew: &Crew, worker: usize, stolen: StolenJob) {
+    frame::enter(crew, worker, Some(stolen.node()), || stolen.run(worker));
+    stolen.finish();
+}
+
+/// Looks for a region below `node` that has something to take, and does `with` it.
+fn region_within<R>(
+    crew: &Crew,
+    node: &Node<'_>,
+    worker: usize,
+    with: impl FnOnce(&Region<'_>) -> R,
+) -> Option<R> {
+    if !node.has_regions() || worker >= crew.workers() {
+        return None;
+    }
+    let mut with = Some(with);
+    let mut posted = crew.board.posted(0).filter(|entry| entry.has_work());
+    posted.find_map(|entry| {
+        let pin = entry.pin()?;
+        let posted = Region::pinned(&pin);
+        // Who waits for a region is a participant of it already, on another seat.
+        let is_below = !posted.node.is(node) && posted.node.is_within(node);
+        is_below.then(|| with.take().map(|with| with(posted)))?
+    })
+}

@@ -1,0 +1,199 @@
+//! The second half of a `join`, where others can find it.
+//!
+//! # Protocol
+//!
+//! A [`Fork`] lies on the stack of the thread that forked it, and its address in that thread's ring. Either its owner pops it, and
+//! then nobody else has ever touched it; or a thief takes it, once, under the lock of the ring. What only a stolen job needs is
+//! written by the thief before it lets go of that lock: whose work it descends from, and that it is not done. So a job that
+//! nobody steals pays for none of it.
+//!
+//! The thief runs the job, writes the result, and stores `done`. That store is the last it touches of the job; the
+//! waiter that it wakes then is the ring's, and permanent.
+
+use crate::isolate;
+use crate::lineage::Node;
+use crate::panic::TaskPanic;
+use crate::sync::{AtomicBool, Ordering, UnsafeCell, fence};
+use crate::waiter::Waiter;
+use std::mem::{ManuallyDrop, MaybeUninit};
+
+/// What all forks have in common.
+pub(crate) struct Job {
+    /// INVARIANT(execute): runs the fork that this is the first field of.
+    execute: unsafe fn(*const Job, usize),
+    /// INVARIANT(stolen): written by the thief under the ring's lock. Read by the thief, by whoever runs work below it, and
+    /// by the owner once its pop has failed.
+    stolen: UnsafeCell<MaybeUninit<Stolen>>,
+}
+
+struct Stolen {
+    node: Node<'static>,
+    waiter: *const Waiter,
+    done: AtomicBool,
+}
+
+// SAFETY: what is not `Sync` is `stolen`, and INVARIANT(stolen) says who may touch it when.
+unsafe impl Sync for Job {}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job").finish_non_exhaustive()
+    }
+}
+
+impl Job {
+    fn stolen(&self) -> &Stolen {
+        // SAFETY: by INVARIANT(stolen): callers below are its readers.
+        self.stolen
+            .with(|stolen| unsafe { (*stolen).assume_init_ref() })
+    }
+
+    /// Owner, after its pop has failed: what this thread waits for. Thief: what it runs.
+    pub(crate) fn node(&self) -> &Node<'static> {
+        &self.stolen().node
+    }
+
+    /// Owner, after its pop has failed: whether the result is there.
+    pub(crate) fn is_done(&self) -> bool {
+        // Acquire pairs with the Release in `run`.
+        self.stolen().done.load(Ordering::Acquire)
+    }
+}
+
+/// A job that was taken from another thread's ring, and must be run.
+#[derive(Debug)]
+#[must_use = "its owner waits for it"]
+pub(crate) struct StolenJob {
+    /// INVARIANT(job): stays where it is until `done` is stored.
+    job: *const Job,
+}
+
+impl StolenJob {
+    /// Thief, under the lock of the ring that the job lay in: takes it over. `parent`: whose work it is; `waiter`: where its
+    /// owner will wait.
+    ///
+    /// # Safety
+    ///
+    /// 1. `job` was pushed on the ring, and is taken from it by this thread, under the lock that is still held.
+    /// 2. `waiter` outlives the runtime's work.
+    /// 3. `parent` is what INVARIANT(chain) of `lineage` keeps alive for this job.
+    pub(crate) unsafe fn take(
+        job: *const Job,
+        parent: Option<&'static Node<'static>>,
+        waiter: *const Waiter,
+        crew: *const (),
+    ) -> Self {
+        // SAFETY: (1): the owner keeps the job where it is until it is done.
+        let it = unsafe { &*job };
+        // SAFETY: (2).
+        let place = unsafe { &*waiter };
+        let stolen = Stolen {
+            node: Node::new(parent, place, crew),
+            waiter,
+            done: AtomicBool::new(false),
+        };
+        // SAFETY: INVARIANT(stolen): we are the thief, and have the lock.
+        it.stolen.with_mut(|cell| unsafe {
+            (*cell).write(stolen);
+        });
+        Self { job }
+    }
+
+    pub(crate) fn node(&self) -> &Node<'static> {
+        // SAFETY: INVARIANT(job).
+        unsafe { &*self.job }.node()
+    }
+
+    /// Runs it, as `worker`. Once.
+    pub(crate) fn run(&self, worker: usize) {
+        // SAFETY: INVARIANT(job).
+        let execute = unsafe { (*self.job).execute };
+        // SAFETY: INVARIANT(execute); it was stolen once, and the callers run it once.
+        unsafe { execute(self.job, worker) };
+    }
+
+    /// After it has run: wakes its owner.
+    pub(crate) fn finish(self) {
+        // SAFETY: INVARIANT(job).
+        let stolen = unsafe { &*self.job }.stolen();
+        let waiter = stolen.waiter;
+        // Release pairs with `is_done`: who sees it sees the result. The job may be gone from here on.
+        stolen.done.store(true, Ordering::Release);
+        // Pairs with the fence of an owner that falls asleep.
+        fence(Ordering::SeqCst);
+        // SAFETY: (2) of `take`.
+        unsafe { &*waiter }.rouse();
+    }
+}
+
+/// A closure that may be run elsewhere, on the stack of the thread that will wait for it.
+#[repr(C)]
+pub(crate) struct Fork<F, R> {
+    /// INVARIANT(first): the first field, so that the address of the job is that of the fork.
+    job: Job,
+    /// INVARIANT(body): taken once: by the owner after a pop that succeeded, or by the thief.
+    body: UnsafeCell<ManuallyDrop<F>>,
+    /// INVARIANT(result): written by the thief before `done`; taken by the owner after it.
+    result: UnsafeCell<MaybeUninit<Result<R, TaskPanic>>>,
+}
+
+impl<F: FnOnce() -> R, R> Fork<F, R> {
+    #[inline(always)]
+    pub(crate) fn new(body: F) -> Self {
+        Self {
+            job: Job {
+                execute: Self::execute,
+                stolen: UnsafeCell::new(MaybeUninit::uninit()),
+            },
+            body: UnsafeCell::new(ManuallyDrop::new(body)),
+            result: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
+    /// The job, by an address that may also be used for the whole fork: INVARIANT(first).
+    #[inline(always)]
+    pub(crate) fn job(&self) -> *const Job {
+        std::ptr::from_ref(self).cast()
+    }
+
+    /// Owner, after its pop has failed.
+    pub(crate) fn stolen(&self) -> &Job {
+        &self.job
+    }
+
+    /// # Safety
+    ///
+    /// See INVARIANT(body).
+    #[inline(always)]
+    pub(crate) unsafe fn body(&self) -> F {
+        self.body.with_mut(|body| {
+            // SAFETY: the caller says that this is the one who takes it, the first time.
+            unsafe { ManuallyDrop::take(&mut *body) }
+        })
+    }
+
+    /// # Safety
+    ///
+    /// See INVARIANT(result).
+    pub(crate) unsafe fn result(&self) -> Result<R, TaskPanic> {
+        // SAFETY: the caller says that the thief has written it, and that it is taken the first time.
+        self.result
+            .with(|result| unsafe { (*result).assume_init_read() })
+    }
+
+    /// # Safety
+    ///
+    /// `job` is the first field of such a fork; this is called once, by its thief.
+    pub(crate) unsafe fn execute(job: *const Job, worker: usize) {
+        // SAFETY: INVARIANT(first).
+        let fork = unsafe { &*job.cast::<Self>() };
+        // SAFETY: the thief runs this, once: INVARIANT(body).
+        let body = unsafe { fork.body() };
+        let result =
+            isolate::catch(body).map_err(|payload| TaskPanic::caught(payload, worker));
+        // SAFETY: INVARIANT(result).
+        fork.result.with_mut(|cell| unsafe {
+            (*cell).write(result);
+        });
+    }
+}

@@ -1,0 +1,101 @@
+//! Who waits for what: the chain from a piece of work up to everything that cannot end before it.
+//!
+//! A [`Node`] stands for something that a thread waits for, or will: a region, a stolen half of a `join`, a call from
+//! another runtime. It lies where that thread will wait, and so does its parent: the work that this one was made in. Work
+//! that descends from a node is exactly what a wait for that node depends on; anything else is a stranger to it.
+//!
+//! INVARIANT(chain): whoever runs work, or holds a piece of it that has not been begun, keeps all nodes above it alive,
+//! because none of these waits can end before that work has. So the chain may be walked by the participant of a region,
+//! by whoever has pinned its entry, and under the lock of the ring in which a job lies.
+
+use crate::sync::{AtomicBool, Ordering};
+use crate::waiter::Waiter;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Node<'n> {
+    parent: Option<&'n Node<'n>>,
+    /// Where the thread that waits for this sleeps.
+    waiter: &'n Waiter,
+    /// Whose work this is. Only compared.
+    crew: *const (),
+    /// Whether a region was ever opened below this: who waits here then looks for those too.
+    has_regions: AtomicBool,
+}
+
+// SAFETY: `crew` is an address that is never followed; the rest is `Send` and `Sync`.
+unsafe impl Send for Node<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Node<'_> {}
+
+impl<'n> Node<'n> {
+    pub(crate) fn new(
+        parent: Option<&'n Node<'n>>,
+        waiter: &'n Waiter,
+        crew: *const (),
+    ) -> Self {
+        Self {
+            parent,
+            waiter,
+            crew,
+            has_regions: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether something waits for whoever waits for this.
+    pub(crate) fn has_parent(&self) -> bool {
+        self.parent.is_some()
+    }
+
+    /// This, and all that wait for it.
+    pub(crate) fn line(&self) -> impl Iterator<Item = &Node<'_>> {
+        std::iter::successors(Some(self as &Node<'_>), |node| node.parent)
+    }
+
+    /// Whether this is that very node.
+    pub(crate) fn is(&self, other: &Node<'_>) -> bool {
+        std::ptr::addr_eq(self, other)
+    }
+
+    /// Whether `ancestor` is this, or above it.
+    pub(crate) fn is_within(&self, ancestor: &Node<'_>) -> bool {
+        self.line().any(|node| node.is(ancestor))
+    }
+
+    /// Whether work of `crew` waits for this.
+    pub(crate) fn concerns(&self, crew: *const ()) -> bool {
+        self.line().any(|node| std::ptr::eq(node.crew, crew))
+    }
+
+    /// Whether a region was opened below this.
+    pub(crate) fn has_regions(&self) -> bool {
+        self.has_regions.load(Ordering::Relaxed)
+    }
+
+    /// Before a region below this is posted.
+    pub(crate) fn announce_region(&self) {
+        // Relaxed: the fence between posting and looking for helpers orders this too.
+        for node in self.line() {
+            if !node.has_regions.load(Ordering::Relaxed) {
+                node.has_regions.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Whether somebody sleeps until this or something above it has ended, and might run work of `crew` below this.
+    pub(crate) fn has_sleeper(&self, crew: *const ()) -> bool {
+        self.sleepers(crew).any(Waiter::is_asleep)
+    }
+
+    /// Wakes one such sleeper. The work it is woken for must have been stored before a `SeqCst` fence.
+    pub(crate) fn rouse(&self, crew: *const ()) -> bool {
+        self.sleepers(crew).any(Waiter::rouse)
+    }
+
+    fn sleepers(&self, crew: *const ()) -> impl Iterator<Item = &Waiter> {
+        let ours = self
+            .line()
+            .filter(move |node| std::ptr::eq(node.crew, crew));
+        ours.map(|node| node.waiter)
+    }
+}

@@ -1,0 +1,68 @@
+//! A permanent place at which one thread at a time sleeps until something has happened.
+//!
+//! # Protocol
+//!
+//! The sleeper leaves its handle, sets `asleep`, fences (`SeqCst`), and looks once more whether what it waits for has
+//! happened; only then it parks. Whoever makes it happen stores that, fences, and reads `asleep`. Of the two fences one is
+//! first: either the look finds it, or `asleep` is found.
+//!
+//! The place outlives whatever is waited for, so waking touches nothing that the woken thread may have freed. A handle may
+//! be unparked after its owner has gone on: a spurious wake-up, which every sleeper expects.
+
+use crate::sync::{AtomicBool, Mutex, Ordering, Thread, current, fence, park};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    asleep: AtomicBool,
+    /// INVARIANT(thread): set before `asleep` is, and taken out by the same thread after it woke.
+    thread: Mutex<Option<Thread>>,
+}
+
+impl Waiter {
+    pub(crate) fn new() -> Self {
+        Self {
+            asleep: AtomicBool::new(false),
+            thread: Mutex::new(None),
+        }
+    }
+
+    /// Sleeps until [`rouse`](Self::rouse), or for no reason; not at all if `look` says after the announcement that there is
+    /// nothing to wait for.
+    pub(crate) fn sleep(&self, look: impl FnOnce() -> bool) {
+        *self.thread.lock() = Some(current());
+        // Release pairs with `rouse`: who sees it finds the handle.
+        self.asleep.store(true, Ordering::Release);
+        // Pairs with the fence before `rouse`.
+        fence(Ordering::SeqCst);
+        if !look() {
+            park();
+        }
+        // Relaxed: nothing is published by going on; a late waker finds no handle, or wakes in vain.
+        self.asleep.store(false, Ordering::Relaxed);
+        *self.thread.lock() = None;
+    }
+
+    /// Whether somebody sleeps here, or is about to.
+    #[inline]
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::Relaxed)
+    }
+
+    /// Wakes who sleeps here; false if nobody does. What it is woken for must have been stored before a `SeqCst` fence, which
+    /// must stand before this call.
+    #[inline]
+    pub(crate) fn rouse(&self) -> bool {
+        // Acquire pairs with the Release in `sleep`.
+        self.asleep.load(Ordering::Acquire) && self.wake()
+    }
+
+    #[cold]
+    fn wake(&self) -> bool {
+        let thread = self.thread.lock();
+        if let Some(thread) = &*thread {
+            thread.unpark();
+        }
+        thread.is_some()
+    }
+}
