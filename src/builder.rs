@@ -53,6 +53,7 @@ pub struct Builder {
     start_handler: Option<Handler>,
     exit_handler: Option<Handler>,
     panic_locations: bool,
+    run_on_caller: bool,
 }
 
 impl Default for Builder {
@@ -65,6 +66,7 @@ impl Default for Builder {
             start_handler: None,
             exit_handler: None,
             panic_locations: true,
+            run_on_caller: true,
         }
     }
 }
@@ -118,6 +120,15 @@ impl Builder {
         self
     }
 
+    /// Whether a thread from outside works along on what it calls: items of its batch, both halves of its `join`, the body of its
+    /// `scope` or `install`, on its own stack. Default: true, which saves two thread switches a call. With `false` it leaves
+    /// all of that to the workers, and sleeps: for bodies that need the workers' [stacks](Self::stack_size), thread-local
+    /// variables or CPUs. Only a runtime whose workers have all left still runs it on the caller.
+    pub fn run_on_caller(mut self, wanted: bool) -> Self {
+        self.run_on_caller = wanted;
+        self
+    }
+
     /// Starts the master and the workers.
     ///
     /// # Errors
@@ -135,7 +146,7 @@ impl Builder {
             .iter()
             .map(|meant| meant.as_ref().ok().copied())
             .collect();
-        let crew = Arc::new(Crew::new(threads, machine.parallelism, &pins));
+        let crew = Arc::new(Crew::new(threads, machine.parallelism, &pins, self.run_on_caller));
         let post = |(index, meant)| match (self.thread_name)(index) {
             name if name.contains('\0') => Err(BuildError::ThreadName { index, name }),
             name => Ok(Post::new(name, meant)),
@@ -207,6 +218,7 @@ impl fmt::Debug for Builder {
             .field("pinning", &self.pinning)
             .field("stack_size", &self.stack_size)
             .field("panic_locations", &self.panic_locations)
+            .field("run_on_caller", &self.run_on_caller)
             .finish_non_exhaustive()
     }
 }

@@ -22,24 +22,23 @@ use crate::help::{has_work_within, help_within};
 use crate::isolate::NoUnwind;
 use crate::lineage::Node;
 use crate::participation::participate;
-use crate::policy::{enlist, partition, spin};
+use crate::policy::{enlist, partition};
 use crate::range::Span;
-use crate::region::{Region, Task};
+use crate::region::{Items, Region, Task};
 use crate::seat::Share;
 use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
+use crate::wait::patience_ns;
 use std::ops::Range;
 
 /// The longest region that fits the range words.
 pub(crate) const LONGEST: usize = u32::MAX as usize;
-
-/// For how long a caller looks in vain before it sleeps, where threads outnumber CPUs.
-const CROWDED_NS: u64 = 2_000;
 
 /// One call: `len` items (at most [`LONGEST`]) of `task`.
 pub(crate) struct Call<'c> {
     pub(crate) crew: &'c Crew,
     pub(crate) site: Site,
     pub(crate) task: &'c dyn Task,
+    pub(crate) items: Items,
     pub(crate) len: usize,
     /// A range of the items for each worker, where the user knows better than "equally".
     pub(crate) cut: Option<&'c [Range<usize>]>,
@@ -49,9 +48,21 @@ impl Call<'_> {
     /// Runs all items, and returns when the last one has ended. `book` is told what each participant did; without it nobody
     /// looks.
     pub(crate) fn run(&self, book: Option<&mut dyn FnMut(Share)>) {
-        if self.len == 0 {
-            return;
+        if self.len > 0 {
+            self.open(None, book);
         }
+    }
+
+    /// Runs `body`, which may [add](Region::add) items, and then all of those. `body` does not unwind.
+    pub(crate) fn run_growing(&self, body: &mut dyn FnMut(&Region<'_>)) {
+        self.open(Some(body), None);
+    }
+
+    fn open(
+        &self,
+        body: Option<&mut dyn FnMut(&Region<'_>)>,
+        book: Option<&mut dyn FnMut(Share)>,
+    ) {
         // A destructor may call a batch while a panic unwinds; that one's place is not to be lost.
         let unwinding = std::thread::panicking().then(hook::take);
         let no_unwind = NoUnwind::new();
@@ -67,6 +78,7 @@ impl Call<'_> {
         frame::with_node(|parent| {
             let region = Region {
                 task: self.task,
+                items: self.items,
                 crew: self.crew,
                 entry,
                 node: Node::new(parent, entry.waiter(), self.crew.id()),
@@ -77,7 +89,9 @@ impl Call<'_> {
             let began_ns = self.crew.now_ns();
             let rest_ns = self.estimate_ns();
             let pays = enlist::pays(rest_ns, self.crew.costs.wake_price_ns());
-            let helpable = claim.is_some() && self.len > 1 && self.crew.workers() > 1;
+            let helpable = claim.is_some()
+                && self.crew.workers() > 0
+                && (self.items == Items::Growing || self.len > 1 && self.crew.workers() > 1);
             self.fill(entry, &chair, helpable && (pays || self.cut.is_some()));
             // SAFETY: the entry is ours by `claim`, or by being a local. The region is a local of this closure, which returns
             // only after `wait_for_the_end`, and does not unwind, by `no_unwind`.
@@ -88,13 +102,21 @@ impl Call<'_> {
                 posted = Some(claim.post());
                 // Pairs with the fences of sleepers and searchers: they see the post, or are seen.
                 fence(Ordering::SeqCst);
-                if pays {
+                if self.len == 0 {
+                    // Who adds items calls for help.
+                } else if pays {
                     region.enlist(rest_ns);
                 } else if self.crew.sleep.all_quiet() && self.crew.costs.spend_savings(began_ns) {
                     self.crew.wake_one();
                 }
             }
-            let ended_ns = participate(&region, self.crew.workers(), chair.worker(), began_ns);
+            let mut now_ns = began_ns;
+            if let Some(body) = body {
+                let node = Some(&region.node);
+                frame::enter(self.crew, chair.worker(), node, || body(&region));
+                now_ns = self.crew.now_ns();
+            }
+            let ended_ns = participate(&region, self.crew.workers(), chair.worker(), now_ns);
             let mut earlier = Vec::new();
             let ended_ns = wait_for_the_end(&region, &mut chair, &mut earlier, ended_ns);
             drop(posted);
@@ -167,7 +189,7 @@ fn wait_for_the_end(
     mut now_ns: u64,
 ) -> u64 {
     let (crew, entry) = (region.crew, region.entry);
-    let patience_ns = crew.spin_budget().ns().clamp(CROWDED_NS, spin::MOST_NS);
+    let patience_ns = patience_ns(crew);
     let mut since_ns = now_ns;
     loop {
         // In this order: once nobody is inside, what they left in the words is seen.
@@ -249,7 +271,7 @@ impl<'c> Chair<'c> {
             self.kind = Kind::Extra;
             self.crew
                 .sleep
-                .give_back(index, || self.crew.has_work());
+                .give_back(index, || self.crew.has_work(index));
         }
     }
 

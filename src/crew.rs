@@ -4,13 +4,16 @@
 //! the last of them does, wherever that is.
 
 use crate::board::Board;
+use crate::calls::Calls;
 use crate::costs::Costs;
 use crate::forks::Forks;
 use crate::lineage::Node;
+use crate::mail::Mail;
 use crate::policy::enlist;
 use crate::policy::spin::Budget;
 use crate::sleep::Sleep;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, fence};
+use crate::tasks::{Task, Tasks};
 use crate::topology;
 use crossbeam::utils::CachePadded;
 use std::time::Instant;
@@ -23,11 +26,16 @@ const MOST_CPUS: usize = 1 << 16;
 pub(crate) struct Crew {
     pub(crate) board: Board,
     pub(crate) forks: Forks,
+    pub(crate) tasks: Tasks,
+    pub(crate) calls: Calls,
+    pub(crate) mail: Mail,
     pub(crate) sleep: Sleep,
     pub(crate) costs: Costs,
     /// How many threads sleep until something has ended, and would help with it.
     dozing: CachePadded<AtomicU32>,
     workers: usize,
+    /// Whether a thread from outside works along on what it calls.
+    callers_run: bool,
     cpus: usize,
     /// Which worker is meant for each CPU, by the CPU's number. Empty where workers are not pinned.
     worker_of_cpu: Box<[Option<usize>]>,
@@ -35,8 +43,14 @@ pub(crate) struct Crew {
 }
 
 impl Crew {
-    /// `cpus`: how many CPUs the process may use at once. `pins`: the CPU of each worker, if any.
-    pub(crate) fn new(workers: usize, cpus: usize, pins: &[Option<usize>]) -> Self {
+    /// `cpus`: how many CPUs the process may use at once. `pins`: the CPU of each worker, if any. `callers_run`: whether a
+    /// thread from outside works along on what it calls.
+    pub(crate) fn new(
+        workers: usize,
+        cpus: usize,
+        pins: &[Option<usize>],
+        callers_run: bool,
+    ) -> Self {
         let meant = pins
             .iter()
             .enumerate()
@@ -51,10 +65,14 @@ impl Crew {
             // One seat more than workers: the caller's.
             board: Board::new(workers + 1),
             forks: Forks::new(workers),
+            tasks: Tasks::new(workers),
+            calls: Calls::new(),
+            mail: Mail::new(workers),
             sleep: Sleep::new(workers),
             costs: Costs::new(),
             dozing: CachePadded::new(AtomicU32::new(0)),
             workers,
+            callers_run,
             cpus,
             worker_of_cpu: worker_of_cpu.into(),
             epoch: Instant::now(),
@@ -92,9 +110,63 @@ impl Crew {
         std::ptr::from_ref(self).cast()
     }
 
-    /// The last look of a worker that falls asleep, or of whoever gives its seat back: whether there is work that it may run.
-    pub(crate) fn has_work(&self) -> bool {
-        self.board.has_work() || self.forks.has_forks_for_a_sleeper(None)
+    /// Whether a thread from outside may run anything of this crew's: if callers work along, or nobody else is left.
+    pub(crate) fn lets_callers_run(&self) -> bool {
+        self.callers_run || self.sleep.is_ending() || !self.mail.is_anybody_here()
+    }
+
+    /// The last look of worker `index` when it falls asleep, or of whoever gives its seat back: whether there is work that it
+    /// may run.
+    pub(crate) fn has_work(&self, index: usize) -> bool {
+        self.board.has_work()
+            || self.tasks.has_work()
+            || self.calls.has_work()
+            || self.mail.has_letters(index)
+            || self.forks.has_forks_for_a_sleeper(None)
+    }
+
+    /// Whether there is something for worker `index` that does not wait for regions to end.
+    #[inline]
+    pub(crate) fn has_visitors(&self, index: usize) -> bool {
+        self.mail.has_letters(index) || self.tasks.has_work()
+    }
+
+    /// Worker `index`: runs one such thing.
+    pub(crate) fn serve_one(&self, index: usize) {
+        if !self.mail.read(index)
+            && let Some(task) = self.tasks.pop(index)
+        {
+            task.call(&index);
+        }
+    }
+
+    /// Adds a task, spawned by `worker`, and calls somebody for it.
+    pub(crate) fn spawn(&self, worker: Option<usize>, task: Task) {
+        self.tasks.push(worker, task);
+        // Pairs with the fences of sleepers and of the end: they see the task, or are seen.
+        fence(Ordering::SeqCst);
+        self.enlist(None);
+        if self.sleep.is_ending() {
+            // The workers may have looked for the last time.
+            while let Some(task) = self.tasks.pop(self.workers) {
+                task.call(&self.workers);
+            }
+        }
+    }
+
+    /// Whether there is work that lies in no region, and that any worker may run.
+    pub(crate) fn has_loose_work(&self) -> bool {
+        self.tasks.has_work()
+            || self.calls.has_work()
+            || self.forks.all(0).any(|queue| queue.has_forks(None))
+    }
+
+    /// Worker `index` has gone for good, or could not come.
+    pub(crate) fn leave(&self, index: usize) {
+        self.mail.close(index);
+        // Pairs with the fence of who leaves a call to the workers.
+        fence(Ordering::SeqCst);
+        self.calls.rouse_all();
     }
 
     /// Does `sleep` as one who would help with what it waits for.

@@ -14,22 +14,20 @@
 
 use crate::costs::Site;
 use crate::crew::Crew;
+use crate::delegate::on_a_seat;
 use crate::forks::Queue;
 use crate::frame;
-use crate::help::{self, EXPOSE_NS};
 use crate::isolate::{self, Payload};
 use crate::job::{Fork, Job};
 use crate::lineage::Node;
 use crate::panic::TaskPanic;
-use crate::policy::{enlist, spin};
+use crate::policy::enlist;
 use crate::ring::Public;
-use crate::sync::{Ordering, fence, spin_loop};
+use crate::sync::{Ordering, fence};
+use crate::wait::Wait;
 
 /// How many pushes there are between two looks at the clock, while nobody helps. A power of two.
 const PUSHES_A_CLOCK: u32 = 16;
-
-/// For how long a joiner looks in vain before it sleeps, where threads outnumber CPUs.
-const CROWDED_NS: u64 = 2_000;
 
 /// Runs `a` here, and `b` here or elsewhere. For a thread that owns `queue`, which is that of its topmost frame.
 #[inline]
@@ -104,20 +102,13 @@ fn both<RA, RB>(ra: Result<RA, TaskPanic>, rb: Result<RB, TaskPanic>) -> (RA, RB
     match (ra, rb) {
         (Ok(ra), Ok(rb)) => (ra, rb),
         (Err(panic), rb) => {
-            discard(rb);
+            isolate::drop_quietly(rb);
             panic.resume()
         }
         (ra, Err(panic)) => {
-            discard(ra);
+            isolate::drop_quietly(ra);
             panic.resume()
         }
-    }
-}
-
-/// Drops what nobody will get, whatever its `Drop` throws.
-fn discard<T>(value: T) {
-    if let Some(payload) = isolate::dispose(value) {
-        isolate::discard(payload);
     }
 }
 
@@ -220,60 +211,52 @@ fn close(queue: &Queue, opened_by: Option<Site>, alone: bool) {
 
 /// Waits until the thief has run `job`.
 fn wait(crew: &Crew, queue: &Queue, job: &Job) {
-    let worker = frame::seat_in(crew).expect("who forks sits somewhere");
-    let patience_ns = crew.spin_budget().ns().clamp(CROWDED_NS, spin::MOST_NS);
-    let mut since_ns = crew.now_ns();
-    let mut exposed = false;
-    while !job.is_done() {
-        if help::help_within(crew, job.node(), worker) {
-            since_ns = crew.now_ns();
-            exposed = false;
-            continue;
-        }
-        let searched_ns = crew.now_ns().saturating_sub(since_ns);
-        if searched_ns > EXPOSE_NS && !exposed {
-            exposed = true;
-            if help::expose(crew, Some(job.node()), worker) {
-                continue;
-            }
-        }
-        if searched_ns < patience_ns {
-            spin_loop();
-            continue;
-        }
-        // A guest's seat serves others meanwhile.
-        let seat = queue.take_seat();
-        if let Some(index) = seat {
-            crew.sleep.give_back(index, || crew.has_work());
-        }
-        crew.doze(|| {
-            let look = || job.is_done() || help::has_work_within(crew, job.node(), worker);
-            queue.waiter.sleep(look);
-        });
-        if seat.is_some() {
-            queue.set_seat(crew.sleep.borrow(crew.worker_here()));
-        }
-        since_ns = crew.now_ns();
-        exposed = false;
+    Wait {
+        crew,
+        worker: frame::seat_in(crew).expect("who forks sits somewhere"),
+        node: job.node(),
+        waiter: &queue.waiter,
+        lends: Some(queue),
+        reads_mail: false,
+    }
+    .until(|| job.is_done());
+}
+
+/// As [`fork`], for a thread that is [`inside`] of a crew. It has no queue if too many threads from outside fork already.
+pub(crate) fn here<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    match frame::queue() {
+        Some(queue) => fork(queue, a, b),
+        None => in_turn(a, b),
     }
 }
 
 /// Where there is no queue: one after the other.
 #[cold]
-pub(crate) fn in_turn<RA, RB>(a: impl FnOnce() -> RA, b: impl FnOnce() -> RB) -> (RA, RB) {
+fn in_turn<RA, RB>(a: impl FnOnce() -> RA, b: impl FnOnce() -> RB) -> (RA, RB) {
     let ra = isolate::catch(a).map_err(caught);
     let rb = isolate::catch(b).map_err(caught);
     both(ra, rb)
 }
 
 /// Runs `body` as one who forks in `crew`: to the queue that this thread has there, or as a guest.
-pub(crate) fn inside<R>(crew: &Crew, body: impl FnOnce() -> R) -> R {
+pub(crate) fn inside<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
     if frame::forks_in(crew) {
         return body();
     }
     frame::with_node(|node| match frame::seat_in(crew) {
         Some(worker) if frame::has_queue_in(crew) => frame::enter(crew, worker, node, body),
-        _ => as_guest(crew, node, body),
+        Some(_) => as_guest(crew, node, body),
+        // A worker that takes this over has a queue.
+        None => on_a_seat(crew, || match frame::forks_in(crew) {
+            true => body(),
+            false => as_guest(crew, node, body),
+        }),
     })
 }
 
@@ -303,7 +286,7 @@ impl<'c> GuestSeat<'c> {
 impl Drop for GuestSeat<'_> {
     fn drop(&mut self) {
         if let Some(index) = self.queue.take_seat() {
-            self.crew.sleep.give_back(index, || self.crew.has_work());
+            self.crew.sleep.give_back(index, || self.crew.has_work(index));
         }
     }
 }

@@ -31,8 +31,8 @@ impl Owner {
 
     /// # Safety
     ///
-    /// The caller holds the lock of the ring in which a fork of this owner lies.
-    unsafe fn node(self) -> Option<&'static Node<'static>> {
+    /// The caller holds the lock of the ring, or of the queue, in which a job of this owner lies.
+    pub(crate) unsafe fn node(self) -> Option<&'static Node<'static>> {
         // SAFETY: INVARIANT(chain); what is longer than that lock, `StolenJob` takes care of.
         unsafe { self.0.as_ref() }
     }
@@ -42,7 +42,7 @@ impl Owner {
     /// # Safety
     ///
     /// As [`node`](Self::node).
-    unsafe fn is_within(owner: Option<Self>, within: Option<&Node<'_>>) -> bool {
+    pub(crate) unsafe fn is_within(owner: Option<Self>, within: Option<&Node<'_>>) -> bool {
         within.is_none_or(|ancestor| {
             // SAFETY: the caller's.
             let node = owner.and_then(|owner| unsafe { owner.node() });
@@ -182,11 +182,6 @@ impl Forks {
             .iter()
             .chain(before)
             .chain(guests.filter_map(|bit| self.guests[bit].get().map(|queue| &**queue)))
-    }
-
-    /// Whether a thief would find something at once. A hint.
-    pub(crate) fn has_public(&self) -> bool {
-        self.all(0).any(|queue| queue.ring.has_public())
     }
 
     /// The last look before somebody falls asleep who has announced it and fenced (`SeqCst`): whether forks are left, of those

@@ -19,13 +19,20 @@ thread_local! {
     /// frame.
     static QUEUE: Cell<*const Queue> = const { Cell::new(ptr::null()) };
 
-    /// The crew that started this thread; stays while the thread's other variables are dropped. Only compared, never followed.
-    static HOME: Cell<*const Crew> = const { Cell::new(ptr::null()) };
+    /// The crew that started this thread, and as which worker; stays while the thread's other variables are dropped. Only
+    /// compared, never followed.
+    static HOME: Cell<(*const Crew, usize)> = const { Cell::new((ptr::null(), 0)) };
 }
 
-/// Says that this thread is one of `crew`'s own.
-pub(crate) fn settle(crew: &Crew) {
-    HOME.set(crew);
+/// Says that this thread is worker `index` of `crew`.
+pub(crate) fn settle(crew: &Crew, index: usize) {
+    HOME.set((crew, index));
+}
+
+/// Which worker of `crew` this thread is, whatever it does now.
+pub(crate) fn home_in(crew: &Crew) -> Option<usize> {
+    let (home, index) = HOME.get();
+    ptr::eq(home, crew).then_some(index)
 }
 
 /// Whether this thread is one of `crew`'s own, or runs something that one of its items waits for, directly or through work of
@@ -37,7 +44,7 @@ pub(crate) fn belongs_to(crew: &Crew) -> bool {
         let waits = node.is_some_and(|node| node.concerns(ptr::from_ref(crew).cast()));
         (waits || ptr::eq(frame.crew, crew)).then_some(())
     };
-    ptr::eq(HOME.get(), crew) || find(is_crews).is_some()
+    home_in(crew).is_some() || find(is_crews).is_some()
 }
 
 /// See the [module](self).
@@ -158,6 +165,14 @@ pub(crate) fn seat_in(crew: &Crew) -> Option<usize> {
 pub(crate) fn with_crew<R>(body: impl FnOnce(Option<&Crew>) -> R) -> R {
     let crew = find(|frame| Some(frame.crew)).unwrap_or(ptr::null());
     // SAFETY: null, or the crew of a frame further down this thread's stack, whose caller holds it until `body` has returned.
+    body(unsafe { crew.as_ref() })
+}
+
+/// Runs `body` with the crew that this thread is a worker of, if it is one.
+pub(crate) fn with_home<R>(body: impl FnOnce(Option<&Crew>) -> R) -> R {
+    let is_home = |frame: &Frame| ptr::eq(frame.crew, HOME.get().0).then_some(frame.crew);
+    let crew = find(is_home).unwrap_or(ptr::null());
+    // SAFETY: as in `with_crew`.
     body(unsafe { crew.as_ref() })
 }
 

@@ -1,6 +1,7 @@
 //! What a thread runs that has nothing of its own to run: a fork, or a region, of anybody's if it is idle, and if it waits only of
 //! what it waits for. The table in `ARCHITECTURE.md` says who may run what.
 
+use crate::calls::TakenCall;
 use crate::crew::Crew;
 use crate::frame;
 use crate::job::StolenJob;
@@ -15,6 +16,13 @@ pub(crate) const EXPOSE_NS: u64 = 30_000;
 
 /// Runs one piece of work that `node` waits for, if there is any. Regions have no seat for a `worker` that is none.
 pub(crate) fn help_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
+    if read_mail_within(crew, node) {
+        return true;
+    }
+    if let Some(call) = crew.calls.take(Some(node)) {
+        run_call(crew, worker, call);
+        return true;
+    }
     if let Some(stolen) = steal(crew, Some(node), worker) {
         run(crew, worker, stolen);
         return true;
@@ -26,7 +34,25 @@ pub(crate) fn help_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
 /// The last look of a thread that falls asleep until `node` has ended: whether there is something that it could help with.
 pub(crate) fn has_work_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
     region_within(crew, node, worker, |_| ()).is_some()
+        || node.has_broadcasts() && has_mail(crew)
+        || crew.calls.has_call(Some(node))
         || crew.forks.has_forks_for_a_sleeper(Some(node))
+}
+
+/// A broadcast that `node` waits for needs every worker, and so everything that a worker is in the middle of: whoever is one runs
+/// whatever share of whichever broadcast is meant for it.
+fn read_mail_within(crew: &Crew, node: &Node<'_>) -> bool {
+    node.has_broadcasts() && read_mail(crew)
+}
+
+/// Runs the oldest share of a broadcast that is meant for this thread.
+pub(crate) fn read_mail(crew: &Crew) -> bool {
+    has_mail(crew) && frame::home_in(crew).is_some_and(|own| crew.mail.read(own))
+}
+
+/// Whether a share of a broadcast is meant for this thread.
+pub(crate) fn has_mail(crew: &Crew) -> bool {
+    frame::home_in(crew).is_some_and(|own| crew.mail.has_letters(own))
 }
 
 /// Takes the oldest fork of somebody's, of those that `within` waits for; where there is none asks for one.
@@ -55,6 +81,14 @@ pub(crate) fn expose(crew: &Crew, within: Option<&Node<'_>>, worker: usize) -> b
 pub(crate) fn run(crew: &Crew, worker: usize, stolen: StolenJob) {
     frame::enter(crew, worker, Some(stolen.node()), || stolen.run(worker));
     stolen.finish();
+}
+
+/// Runs what a caller from outside left to the workers, and wakes it.
+pub(crate) fn run_call(crew: &Crew, worker: usize, call: TakenCall) {
+    let TakenCall { job, waiter } = call;
+    run(crew, worker, job);
+    // The caller may be gone; its waiter was ours too until here.
+    drop(waiter);
 }
 
 /// Looks for a region below `node` that has something to take, and does `with` it.

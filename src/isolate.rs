@@ -25,6 +25,13 @@ pub(crate) fn dispose<T>(value: T) -> Option<Payload> {
     catch(|| drop(value)).err()
 }
 
+/// Drops what nobody will get, whatever its `Drop` throws: the panic hook has heard of it.
+pub(crate) fn drop_quietly<T>(value: T) {
+    if let Some(payload) = dispose(value) {
+        discard(payload);
+    }
+}
+
 /// Drops a payload whatever its own `Drop` throws, and what that throws, and so on: the panic hook has heard of each.
 pub(crate) fn discard(payload: Payload) {
     /// More than this many payloads in one another are no accident: the last is leaked.

@@ -21,6 +21,8 @@ pub(crate) struct Node<'n> {
     crew: *const (),
     /// Whether a region was ever opened below this: who waits here then looks for those too.
     has_regions: AtomicBool,
+    /// Whether something below this broadcasts.
+    has_broadcasts: AtomicBool,
 }
 
 // SAFETY: `crew` is an address that is never followed; the rest is `Send` and `Sync`.
@@ -39,6 +41,7 @@ impl<'n> Node<'n> {
             waiter,
             crew,
             has_regions: AtomicBool::new(false),
+            has_broadcasts: AtomicBool::new(false),
         }
     }
 
@@ -74,10 +77,25 @@ impl<'n> Node<'n> {
 
     /// Before a region below this is posted.
     pub(crate) fn announce_region(&self) {
-        // Relaxed: the fence between posting and looking for helpers orders this too.
+        self.announce(|node| &node.has_regions);
+    }
+
+    /// Whether something below this broadcasts, or has.
+    pub(crate) fn has_broadcasts(&self) -> bool {
+        self.has_broadcasts.load(Ordering::Relaxed)
+    }
+
+    /// Before something below this broadcasts.
+    pub(crate) fn announce_broadcast(&self) {
+        self.announce(|node| &node.has_broadcasts);
+    }
+
+    fn announce(&self, flag: impl for<'a> Fn(&'a Node<'_>) -> &'a AtomicBool) {
+        // Relaxed: the fence before looking for helpers orders this too.
         for node in self.line() {
-            if !node.has_regions.load(Ordering::Relaxed) {
-                node.has_regions.store(true, Ordering::Relaxed);
+            let flag = flag(node);
+            if !flag.load(Ordering::Relaxed) {
+                flag.store(true, Ordering::Relaxed);
             }
         }
     }

@@ -110,6 +110,7 @@ impl Plan {
                     .lost
                     .set(format!("its thread could not be started: {source}"));
                 let _ = post.pin.set(Pin::Not("there is no thread".to_owned()));
+                self.crew.leave(index);
                 failure = Some(BuildError::Spawn {
                     what: "worker",
                     source,
@@ -136,22 +137,28 @@ impl Plan {
         };
         builder.spawn(move || {
             // However this thread ends. A master that has ended does not mind.
-            let _leave = Leave { events, index };
             let crew = life.crew.clone();
-            frame::settle(&crew);
+            let _leave = Leave {
+                crew: crew.clone(),
+                events,
+                index,
+            };
+            frame::settle(&crew, index);
             frame::enter_forking(&crew, index, crew.forks.of_worker(index), None, || life.live());
         })
     }
 }
 
-/// Tells the master that a worker's thread ends.
+/// Tells everybody that a worker's thread ends.
 struct Leave {
+    crew: Arc<Crew>,
     events: Sender<Event>,
     index: usize,
 }
 
 impl Drop for Leave {
     fn drop(&mut self) {
+        self.crew.leave(self.index);
         let _ = self.events.send(Event::Left(self.index));
     }
 }

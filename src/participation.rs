@@ -7,8 +7,16 @@ use crate::region::{Claims, Region};
 /// has the region pinned, or is its caller.
 /// `now_ns` is the time, which the caller has just read. Returns the time of the last chunk's end.
 pub(crate) fn participate(region: &Region<'_>, seat: usize, worker: usize, now_ns: u64) -> u64 {
-    let mut claims = Claims::new(region, seat, worker, now_ns);
-    frame::enter(region.crew, worker, Some(&region.node), || {
+    stay(region, Claims::new(region, seat, worker, now_ns))
+}
+
+/// As [`participate`], for a worker that does nothing else.
+pub(crate) fn participate_at_leisure(region: &Region<'_>, worker: usize, now_ns: u64) -> u64 {
+    stay(region, Claims::new(region, worker, worker, now_ns).at_leisure())
+}
+
+fn stay(region: &Region<'_>, mut claims: Claims<'_>) -> u64 {
+    frame::enter(region.crew, claims.worker(), Some(&region.node), || {
         region.task.participate(&mut claims)
     });
     claims.finish()

@@ -16,6 +16,10 @@
 //! *Give-back.* Only the owner moves `begin`, so after taking `[b, c)` it finds `begin == c` whatever thieves did to
 //! `end` meanwhile, and may set `begin` back to the first item it has not begun.
 //!
+//! *Tickets.* Where items are interchangeable ([`Items::Growing`](crate::region::Items)) anybody may [`add`](RangeWord::add) to a
+//! word: its length is then all that counts, and the same compare-exchange serves. Owners of such words fill and give back by
+//! adding too.
+//!
 //! *Ordering.* All accesses are `Relaxed`: the word hands over the right to begin items, and nothing but that. The items
 //! themselves, and the word's first value, are published when a region opens and read after a pin (see
 //! [`entry`](crate::entry)); what items wrote is published by unpinning.
@@ -107,6 +111,20 @@ impl RangeWord {
                 .0
                 .compare_exchange_weak(seen, grown.pack(), Relaxed, Relaxed)
             {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Anybody, where items are interchangeable: `more` of them.
+    pub(crate) fn add(&self, more: u32) {
+        let mut seen = self.0.load(Relaxed);
+        loop {
+            let len = Span::unpack(seen).len().checked_add(more);
+            let len = len.expect("fewer than 2^32 tasks wait in one scope");
+            let grown = Span::new(0, len).pack();
+            match self.0.compare_exchange_weak(seen, grown, Relaxed, Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
             }

@@ -1,12 +1,17 @@
 use crate::batch::{Batch, Source};
+use crate::broadcast::{self, BroadcastCtx};
 use crate::builder::Builder;
 use crate::crew::Crew;
+use crate::delegate::on_a_seat;
 use crate::error::BuildError;
 use crate::fork;
 use crate::frame;
 use crate::master::Master;
 use crate::roster::{Post, WorkerInfo};
+use crate::scope::Scope;
+use crate::task::{self, TaskHandle};
 use std::ffi::OsStr;
+use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
 /// A master and its workers.
@@ -60,7 +65,12 @@ impl Runtime {
         Batch::new(self.crew.clone(), items)
     }
 
-    /// Runs both closures, perhaps at the same time, and returns when both have ended: see [`join`].
+    /// Runs both closures, perhaps at the same time, and returns when both have ended: see [`join`](crate::join()), which costs less inside
+    /// of this runtime.
+    ///
+    /// # Panics
+    ///
+    /// As [`join`](crate::join()).
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce() -> RA + Send,
@@ -68,16 +78,108 @@ impl Runtime {
         RA: Send,
         RB: Send,
     {
-        fork::inside(&self.crew, move || join_here(a, b))
+        fork::inside(&self.crew, move || fork::here(a, b))
     }
 
-    /// Runs `body` inside this runtime.
+    /// Runs `body` inside of this runtime: [`join`](crate::join()), [`scope`](crate::scope()), [`spawn`](crate::spawn()) and
+    /// [`current_num_threads`](crate::current_num_threads) mean this one in it.
+    ///
+    /// By default it runs on the calling thread, at once, with that thread as one more runner while some worker sleeps for
+    /// it; with [`run_on_caller(false)`](crate::Builder::run_on_caller) on a worker, and the calling thread waits. A worker of
+    /// another runtime that waits so helps there with whatever this call waits for: a call from A to B and back to A ends, with
+    /// a single worker in each.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::builder().num_threads(3).build()?;
+    /// assert_eq!(rt.install(ganger::current_num_threads), 3);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `body` does.
     pub fn install<F, R>(&self, body: F) -> R
     where
         F: FnOnce() -> R + Send,
         R: Send,
     {
         fork::inside(&self.crew, body)
+    }
+
+    /// Runs `body`, which may spawn closures that borrow from outside of the scope, and returns when all of them have ended.
+    ///
+    /// While `body` runs, workers run what it has spawned; then this thread works along. While it waits for the last ones it
+    /// only runs closures of this scope, and what those have called.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let mut halves = [0, 0];
+    /// let (left, right) = halves.split_at_mut(1);
+    /// rt.scope(|scope| {
+    ///     scope.spawn(|_| left[0] = 1);
+    ///     scope.spawn(|scope| scope.spawn(|_| right[0] = 2));
+    /// });
+    /// assert_eq!(halves, [1, 2]);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `body` panics, or a closure does: with that of `body` if there is one, else with the first, when all have ended.
+    #[track_caller]
+    pub fn scope<'scope, F, R>(&self, body: F) -> R
+    where
+        F: FnOnce(&Scope<'scope>) -> R + Send,
+        R: Send,
+    {
+        let caller = Location::caller();
+        on_a_seat(&self.crew, || Scope::run(&self.crew, caller, body))
+    }
+
+    /// Runs `body` once on each worker, and returns what came of it, in the workers' order. A worker that was lost is left out.
+    ///
+    /// A worker runs its share when it is done with what it does now, at the latest between two items of a batch. One that
+    /// waits runs it if its own wait depends on a broadcast, be it this or another one: so workers that broadcast at
+    /// the same time end. The calling thread works along only where it is a worker.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::builder().num_threads(2).build()?;
+    /// assert_eq!(rt.broadcast(|ctx| ctx.worker() * 10), [0, 10]);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If a share does: with the panic of the first worker that did, when all have ended.
+    pub fn broadcast<F, R>(&self, body: F) -> Vec<R>
+    where
+        F: Fn(&BroadcastCtx) -> R + Sync,
+        R: Send,
+    {
+        broadcast::broadcast(&self.crew, &body)
+    }
+
+    /// Spawns a task, which some worker will run.
+    ///
+    /// Tasks are begun in the order in which they were spawned, about: each worker looks at those it spawned itself first.
+    /// Dropping the runtime waits for them.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let task = rt.spawn(|| 6 * 7);
+    /// assert_eq!(task.join().expect("it does not panic"), 42);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn spawn<F, T>(&self, body: F) -> TaskHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        task::spawn(&self.crew, body)
+    }
+
+    pub(crate) fn crew(&self) -> &Crew {
+        &self.crew
     }
 
     /// How many workers there are.
@@ -131,7 +233,7 @@ pub fn global() -> &'static Runtime {
         };
         built.unwrap_or_else(|error| {
             eprintln!("ganger: {error}; batches run on their callers alone");
-            Runtime::new_with(Arc::new(Crew::new(0, 1, &[])), Arc::new([]), None)
+            Runtime::new_with(Arc::new(Crew::new(0, 1, &[], true)), Arc::new([]), None)
         })
     })
 }
@@ -146,47 +248,4 @@ fn threads_from(value: &OsStr) -> Result<usize, String> {
                 crate::builder::MOST_THREADS
             )
         })
-}
-
-/// Joins.
-#[inline]
-pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
-where
-    A: FnOnce() -> RA + Send,
-    B: FnOnce() -> RB + Send,
-    RA: Send,
-    RB: Send,
-{
-    match frame::queue() {
-        Some(queue) => fork::fork(queue, a, b),
-        None => join_from_outside(a, b),
-    }
-}
-
-fn join_here<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
-where
-    A: FnOnce() -> RA + Send,
-    B: FnOnce() -> RB + Send,
-    RA: Send,
-    RB: Send,
-{
-    match frame::queue() {
-        Some(queue) => fork::fork(queue, a, b),
-        None => fork::in_turn(a, b),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn join_from_outside<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
-where
-    A: FnOnce() -> RA + Send,
-    B: FnOnce() -> RB + Send,
-    RA: Send,
-    RB: Send,
-{
-    frame::with_crew(|crew| {
-        let crew = crew.unwrap_or_else(|| &global().crew);
-        fork::inside(crew, move || join_here(a, b))
-    })
 }

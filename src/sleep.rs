@@ -124,7 +124,9 @@ impl Sleep {
 
     /// Worker, searching: sleeps until it is woken, unless the last look finds work or the end. It is searching again when
     /// this returns.
-    pub(crate) fn park(&self, index: usize, work_visible: impl Fn() -> bool) {
+    ///
+    /// `visit` is called whenever somebody [called](Self::call) this worker by its name while a guest has its seat.
+    pub(crate) fn park(&self, index: usize, work_visible: impl Fn() -> bool, visit: impl Fn()) {
         let berth = &self.berths[index];
         self.parked.fetch_add(1, Ordering::Relaxed);
         take_off(&self.searching);
@@ -147,6 +149,7 @@ impl Sleep {
         berth.sleeps.store(sleeps + 1, Ordering::Relaxed);
         // Acquire pairs with the waker's Release of AWAKE.
         while berth.status.load(Ordering::Acquire) != AWAKE {
+            visit();
             park();
         }
     }
@@ -177,6 +180,18 @@ impl Sleep {
             thread.unpark();
         }
         true
+    }
+
+    /// Calls worker `index` for something that nobody else may do, wherever it sleeps. That must have been stored before a
+    /// `SeqCst` fence, which must stand before this call.
+    pub(crate) fn call(&self, index: usize) {
+        if !self.wake(index)
+            && let Some(thread) = &*self.berths[index].thread.lock()
+        {
+            // It runs, and will look before it sleeps; or it waits for something, and looks whenever it wakes; or a guest has
+            // its seat.
+            thread.unpark();
+        }
     }
 
     /// Guest: borrows the seat of a sleeping worker, `preferred` if that one sleeps.
@@ -287,7 +302,7 @@ mod model {
                     self.sleep.end_search();
                     return;
                 }
-                self.sleep.park(index, || self.has_work());
+                self.sleep.park(index, || self.has_work(), || ());
             }
         }
 
@@ -325,7 +340,7 @@ mod model {
                     stage.sleep.move_in(index, crate::sync::current());
                     stage.sleep.start_search();
                     while !stage.take() {
-                        stage.sleep.park(index, || stage.has_work());
+                        stage.sleep.park(index, || stage.has_work(), || ());
                     }
                     stage.sleep.end_search();
                     // The last searcher to find work looks whether there is more, and wakes the next.

@@ -12,7 +12,7 @@ mod native {
     pub(crate) use parking_lot::Mutex;
     pub(crate) use std::hint::spin_loop;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
-    pub(crate) use std::thread::{Thread, current, park};
+    pub(crate) use std::thread::{Thread, current, park, park_timeout};
 
     /// `std`'s cell behind loom's interface, which makes every access visible as a closure.
     #[derive(Debug, Default)]
@@ -40,6 +40,11 @@ mod modelled {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
     pub(crate) use loom::thread::{Thread, current, park};
+
+    /// Models have no clock.
+    pub(crate) fn park_timeout(_timeout: std::time::Duration) {
+        loom::thread::yield_now();
+    }
 
     /// A spinning thread must let the others go on, or the model never ends.
     pub(crate) fn spin_loop() {

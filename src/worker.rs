@@ -1,12 +1,14 @@
 //! The loop of a worker: look for work, help, spin, sleep. It knows no types of items or results.
 
+use crate::calls::TakenCall;
 use crate::crew::Crew;
 use crate::entry::{Entry, Pin};
 use crate::help::{self, EXPOSE_NS};
 use crate::job::StolenJob;
-use crate::participation::participate;
+use crate::participation::participate_at_leisure;
 use crate::region::Region;
 use crate::sync::{Ordering, fence, spin_loop};
+use crate::tasks::{BURST, Task};
 
 /// For how long a worker looks in vain before it asks those who have work to give some back. Regions about to end are not
 /// disturbed.
@@ -21,11 +23,13 @@ pub(crate) fn run(crew: &Crew, index: usize) {
     let mut since_ns = crew.now_ns();
     let mut looks = 0_u32;
     let mut exposed = false;
+    let mut tasks_first = true;
     crew.sleep.start_search();
     loop {
-        if let Some(found) = look(crew, index) {
+        if let Some(found) = look(crew, index, tasks_first) {
             stop_searching(crew, &found);
             budget.found();
+            tasks_first = !matches!(found, Found::Task(_));
             since_ns = help(crew, found, index);
             exposed = false;
             crew.sleep.start_search();
@@ -53,7 +57,13 @@ pub(crate) fn run(crew: &Crew, index: usize) {
             continue;
         }
         budget.slept();
-        crew.sleep.park(index, || crew.has_work());
+        crew.sleep.park(
+            index,
+            || crew.has_work(index),
+            || {
+                while crew.mail.read(index) {}
+            },
+        );
         since_ns = crew.now_ns();
         exposed = false;
         crew.costs.wake_arrived(since_ns);
@@ -64,19 +74,37 @@ pub(crate) fn run(crew: &Crew, index: usize) {
 
 /// Something to run.
 enum Found<'c> {
+    /// A share of a broadcast.
+    Letter,
+    /// A call of a thread from outside.
+    Call(TakenCall),
+    /// Something that was spawned.
+    Task(Task),
     /// A region with something to take.
     Region(Pin<'c>),
     /// The second half of somebody's fork, taken already.
     Fork(StolenJob),
 }
 
-/// Looks everywhere once. Workers begin at different places.
-fn look(crew: &Crew, index: usize) -> Option<Found<'_>> {
-    let mut posted = crew.board.posted(index).filter(|entry| entry.has_work());
-    posted
-        .find_map(|entry| entry.pin())
-        .map(Found::Region)
-        .or_else(|| help::steal(crew, None, index).map(Found::Fork))
+/// Looks everywhere once. Workers begin at different places. `tasks_first`: in turn with the others, so that neither starves.
+fn look(crew: &Crew, index: usize, tasks_first: bool) -> Option<Found<'_>> {
+    if crew.mail.has_letters(index) {
+        return Some(Found::Letter);
+    }
+    let task = || crew.tasks.pop(index).map(Found::Task);
+    let region = || {
+        let mut posted = crew.board.posted(index).filter(|entry| entry.has_work());
+        posted.find_map(|entry| entry.pin()).map(Found::Region)
+    };
+    let fork = || help::steal(crew, None, index).map(Found::Fork);
+    let call = || crew.calls.take(None).map(Found::Call);
+    tasks_first
+        .then(task)
+        .flatten()
+        .or_else(region)
+        .or_else(fork)
+        .or_else(call)
+        .or_else(task)
 }
 
 /// Leaves the searchers for what was found. If this was the last one, somebody may have made other work meanwhile and
@@ -87,7 +115,7 @@ fn stop_searching(crew: &Crew, found: &Found<'_>) {
     fence(Ordering::SeqCst);
     let entry = match found {
         Found::Region(pin) => Some(pin.entry()),
-        Found::Fork(_) => None,
+        _ => None,
     };
     let others = crew
         .board
@@ -100,7 +128,7 @@ fn stop_searching(crew: &Crew, found: &Found<'_>) {
             Region::pinned(&pin).enlist(None);
         }
     }
-    if crew.sleep.all_quiet() && crew.forks.all(0).any(|queue| queue.has_forks(None)) {
+    if crew.sleep.all_quiet() && crew.has_loose_work() {
         crew.wake_one();
     }
 }
@@ -112,10 +140,26 @@ fn ask(crew: &Crew) {
 /// Returns the time at its end.
 fn help(crew: &Crew, found: Found<'_>, index: usize) -> u64 {
     match found {
-        Found::Region(pin) => participate(Region::pinned(&pin), index, index, crew.now_ns()),
-        Found::Fork(stolen) => {
-            help::run(crew, index, stolen);
-            crew.now_ns()
+        Found::Region(pin) => {
+            return participate_at_leisure(Region::pinned(&pin), index, crew.now_ns());
+        }
+        Found::Fork(stolen) => help::run(crew, index, stolen),
+        Found::Call(call) => help::run_call(crew, index, call),
+        Found::Letter => {
+            crew.mail.read(index);
+        }
+        Found::Task(task) => run_tasks(crew, index, task),
+    }
+    crew.now_ns()
+}
+
+/// Runs `first` and what comes after it, for so long that looking elsewhere costs little of it.
+fn run_tasks(crew: &Crew, index: usize, first: Task) {
+    first.call(&index);
+    for _ in 1..BURST {
+        match crew.tasks.pop(index) {
+            Some(task) => task.call(&index),
+            None => return,
         }
     }
 }

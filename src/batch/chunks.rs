@@ -1,7 +1,7 @@
 //! A batch that hands out runs of items.
 
 use super::ctx::Ctx;
-use super::drive::{Body, drive};
+use crate::drive::{Body, drive};
 use super::launch::{Job, launch};
 use super::source::parts::{IntoRuns, Runs};
 use super::{Batch, Divisible};

@@ -1,7 +1,7 @@
 //! A batch that runs a body on each item: `run`, `map` and `for_each`, with state or without.
 
 use super::ctx::Ctx;
-use super::drive::{Body, drive};
+use crate::drive::{Body, drive};
 use super::launch::Job;
 use super::source::parts::Parts;
 use super::state::MakeState;

@@ -1,4 +1,4 @@
-use super::drive::{Body, drive};
+use crate::drive::{Body, drive};
 use super::launch::{Job, launch};
 use super::source::parts::{IntoParts, Parts};
 use super::{Batch, Source};

@@ -3,8 +3,9 @@
 use crate::caller::{Call, LONGEST};
 use crate::costs::Site;
 use crate::crew::Crew;
+use crate::delegate::on_a_seat;
 use crate::policy::partition;
-use crate::region::{Claims, Task};
+use crate::region::{Claims, Items, Task};
 use crate::seat::Share;
 use crate::summary::WorkerShare;
 use std::ops::Range;
@@ -61,13 +62,14 @@ pub(super) fn launch<J: Job>(
             crew,
             site,
             task: &segment,
+            items: Items::Fixed,
             len: items.len(),
             cut,
         };
-        match &mut workers {
+        on_a_seat(crew, || match &mut workers {
             Some(workers) => call.run(Some(&mut |did| add(workers, did))),
             None => call.run(None),
-        }
+        });
     }
     if let Some(workers) = workers {
         workers.sort_unstable_by_key(WorkerShare::worker);

@@ -12,7 +12,6 @@
 
 mod chunks;
 mod ctx;
-mod drive;
 mod each;
 mod fold;
 mod launch;

@@ -1,5 +1,6 @@
-use super::Region;
+use super::{Items, Region};
 use crate::entry::Entry;
+use crate::frame;
 use crate::policy::chunk::{Sizer, worth_giving_back};
 use crate::policy::victim::Dice;
 use crate::range::Span;
@@ -26,6 +27,8 @@ pub(crate) struct Claims<'r> {
     has_news: bool,
     /// Workers sleep, and nobody searches: if the items turn out heavier than believed, nobody would be hungry.
     alone: bool,
+    /// This is all that the thread does: it may run a task between two chunks.
+    at_leisure: bool,
     share: Share,
 }
 
@@ -42,11 +45,18 @@ impl<'r> Claims<'r> {
             unbooked_since_ns: now_ns,
             has_news: seat != region.crew.workers(),
             alone: true,
+            at_leisure: false,
             share: Share {
                 worker,
                 ..Share::default()
             },
         }
+    }
+
+    /// Lets this participant run tasks, and letters, between two chunks: it is a worker that does nothing else.
+    pub(crate) fn at_leisure(mut self) -> Self {
+        self.at_leisure = true;
+        self
     }
 
     /// What `ctx.worker()` says.
@@ -158,7 +168,10 @@ impl<'r> Claims<'r> {
         self.unbooked += begin - self.chunk.begin;
         self.chunk = Span::default();
         self.book();
-        self.own().word.give_back(rest);
+        match self.region.items {
+            Items::Fixed => self.own().word.give_back(rest),
+            Items::Growing => self.own().word.add(rest.len()),
+        }
         // Pairs with the fences of sleepers: the hungry one may be about to fall asleep.
         fence(Ordering::SeqCst);
         let rest_ns = self.sizer.known_ns(u64::from(rest.len()));
@@ -175,10 +188,23 @@ impl<'r> Claims<'r> {
             return;
         }
         self.book();
+        if self.at_leisure {
+            self.serve();
+        }
         self.alone = self.region.crew.sleep.all_quiet();
         if self.alone || self.region.node.has_parent() && self.region.may_enlist() {
             // No fence: what is in the words was stored before the last one, or is looked at again after the next chunk.
             self.enlist();
+        }
+    }
+
+    /// Runs what came meanwhile and should not wait for the end of the region.
+    #[inline]
+    fn serve(&mut self) {
+        let (crew, worker) = (self.region.crew, self.worker());
+        if crew.has_visitors(worker) {
+            frame::enter(crew, worker, None, || crew.serve_one(worker));
+            self.unbooked_since_ns = crew.now_ns();
         }
     }
 
@@ -205,7 +231,10 @@ impl<'r> Claims<'r> {
                 victim.word.take_all()
             };
             if let Some(span) = stolen {
-                self.own().word.fill(span);
+                match self.region.items {
+                    Items::Fixed => self.own().word.fill(span),
+                    Items::Growing => self.own().word.add(span.len()),
+                }
                 self.has_news = true;
                 self.share.steals += 1;
                 return true;

@@ -21,7 +21,7 @@ use crate::costs::Site;
 use crate::crew::Crew;
 use crate::entry::{Entry, Pin};
 use crate::lineage::Node;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// What is done with the items of a region. Called once a participation, on the participant's thread.
 ///
@@ -30,9 +30,19 @@ pub(crate) trait Task: Sync {
     fn participate(&self, claims: &mut Claims<'_>);
 }
 
+/// What the offsets of a region stand for.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Items {
+    /// Certain items, all known when the region opens.
+    Fixed,
+    /// The right to one of what its task keeps itself; more may come while somebody is inside.
+    Growing,
+}
+
 /// See the [module](self).
 pub(crate) struct Region<'t> {
     pub(crate) task: &'t dyn Task,
+    pub(crate) items: Items,
     /// The crew whose board this is posted on, and the entry there.
     pub(crate) crew: &'t Crew,
     pub(crate) entry: &'t Entry,
@@ -62,6 +72,20 @@ impl Region<'_> {
     pub(crate) fn enlist(&self, rest_ns: Option<u64>) {
         if !self.crew.enlist(rest_ns) {
             self.crew.rouse(&self.node);
+        }
+    }
+
+    /// One more item, where they are growing. For whoever is inside, or keeps the caller from closing.
+    pub(crate) fn add(&self) {
+        // Relaxed: published with what it counts.
+        self.remaining.fetch_add(1, Ordering::Relaxed);
+        self.entry.seats()[self.crew.workers()].word.add(1);
+        // Pairs with the fences of sleepers: they see the item, or are seen.
+        fence(Ordering::SeqCst);
+        if self.may_enlist() {
+            let each = self.crew.costs.ns_per_item(self.site);
+            let all_ns = each.map(|each| (each * self.entry.items_left() as f32) as u64);
+            self.enlist(all_ns);
         }
     }
 

@@ -229,12 +229,6 @@ impl<J, M: Copy> Ring<J, M> {
         }
     }
 
-    /// Owner: whether nothing is left in the ring.
-    pub(crate) fn is_empty(&self) -> bool {
-        let head = self.own.head.load(Ordering::Relaxed);
-        head == self.shared.tail.load(Ordering::Relaxed)
-    }
-
     /// Owner: what it pushes from now on is `owner`'s.
     pub(crate) fn begin(&self, owner: M) {
         let head = self.own.head.load(Ordering::Relaxed);

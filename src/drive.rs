@@ -9,7 +9,7 @@ use crate::region::Claims;
 use crate::sync::Ordering;
 
 /// What is done with the items of one participation.
-pub(super) trait Body {
+pub(crate) trait Body {
     /// Whether [`run`](Self::run) wants whole chunks, and so cannot be asked to stop between items.
     const WHOLE: bool = false;
 
@@ -25,7 +25,7 @@ pub(super) trait Body {
     }
 }
 
-pub(super) fn drive<B: Body>(claims: &mut Claims<'_>, body: &mut B) {
+pub(crate) fn drive<B: Body>(claims: &mut Claims<'_>, body: &mut B) {
     while let Some(chunk) = claims.next() {
         let hunger = claims.hunger();
         let stride = if B::WHOLE { u32::MAX } else { claims.stride() };

@@ -1,0 +1,133 @@
+use crate::caller::Call;
+use crate::closure::Closure;
+use crate::costs::Site;
+use crate::crew::Crew;
+use crate::drive::{Body, drive};
+use crate::isolate;
+use crate::panic::TaskPanic;
+use crate::region::{Claims, Items, Region, Task};
+use crate::sync::{AtomicPtr, Mutex, Ordering};
+use crossbeam::deque::{Injector, Steal};
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+
+/// Where closures are spawned that may borrow from outside of it. Made by [`Runtime::scope`](crate::Runtime::scope).
+///
+/// It may be shared with other threads for as long as they live inside of the scope.
+pub struct Scope<'scope> {
+    /// A region of tickets: each is the right to one closure in `spawned`, which was put there before.
+    region: AtomicPtr<Region<'static>>,
+    spawned: Injector<Closure<'scope, Self>>,
+    /// The first panic of a closure.
+    panic: Mutex<Option<TaskPanic>>,
+    /// `'scope` must not be shortened: what is spawned may hold on to it until the end.
+    invariant: PhantomData<fn(&'scope ()) -> &'scope ()>,
+}
+
+impl<'scope> Scope<'scope> {
+    /// Spawns a closure, which may run on any worker, or on the thread that waits for the scope, at once or later. It is given the
+    /// scope, to spawn more.
+    ///
+    /// A small closure (two words, as a reference and a number) is stored without an allocation of its own. Closures are
+    /// begun in the order in which they were spawned, about.
+    ///
+    /// If it panics, the others run all the same, and the scope throws the first panic on when all have ended.
+    pub fn spawn<F>(&self, body: F)
+    where
+        F: FnOnce(&Scope<'scope>) + Send + 'scope,
+    {
+        self.spawned.push(Closure::new(body));
+        // SAFETY: set before the scope was shown to anybody, and valid until all that was spawned has ended; whoever calls
+        // this keeps the scope open: its body, or one of its closures.
+        let region = unsafe { &*self.region.load(Ordering::Relaxed) };
+        region.add();
+    }
+
+    /// Runs `body` and all that it spawns, in `crew`.
+    pub(crate) fn run<R>(
+        crew: &Crew,
+        caller: &'static Location<'static>,
+        body: impl FnOnce(&Scope<'scope>) -> R,
+    ) -> R {
+        let scope = Self {
+            region: AtomicPtr::default(),
+            spawned: Injector::new(),
+            panic: Mutex::new(None),
+            invariant: PhantomData,
+        };
+        let call = Call {
+            crew,
+            site: Site::new(caller, 0),
+            task: &scope,
+            items: Items::Growing,
+            len: 0,
+            cut: None,
+        };
+        let mut body = Some(body);
+        let mut result = None;
+        call.run_growing(&mut |region| {
+            let address = std::ptr::from_ref(region).cast::<Region<'static>>();
+            scope.region.store(address.cast_mut(), Ordering::Relaxed);
+            let body = body.take().expect("called once");
+            result = Some(isolate::catch(|| body(&scope)).map_err(|it| TaskPanic::caught(it, 0)));
+        });
+        let of_closures = scope.panic.into_inner();
+        match (result.expect("it was called"), of_closures) {
+            (Ok(result), None) => result,
+            (Ok(result), Some(panic)) => {
+                isolate::drop_quietly(result);
+                panic.resume()
+            }
+            (Err(panic), of_closures) => {
+                drop(of_closures);
+                panic.resume()
+            }
+        }
+    }
+}
+
+impl Task for Scope<'_> {
+    fn participate(&self, claims: &mut Claims<'_>) {
+        drive(claims, &mut Stay(self));
+    }
+}
+
+/// One participation.
+struct Stay<'a, 'scope>(&'a Scope<'scope>);
+
+impl Body for Stay<'_, '_> {
+    fn run(&mut self, at: &mut u32, until: u32) {
+        while *at < until {
+            let body = loop {
+                // Not empty: we hold a ticket. It may take a moment until this thread sees that.
+                if let Steal::Success(body) = self.0.spawned.steal() {
+                    break body;
+                }
+                std::hint::spin_loop();
+            };
+            *at += 1;
+            body.call(self.0);
+        }
+    }
+
+    fn caught(&mut self, _at: &mut u32, panic: TaskPanic) {
+        let mut first = self.0.panic.lock();
+        let further = match &*first {
+            None => {
+                *first = Some(panic);
+                None
+            }
+            Some(_) => Some(panic),
+        };
+        drop(first);
+        // Its payload may do anything when it is dropped.
+        drop(further);
+    }
+}
+
+impl fmt::Debug for Scope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,255 @@
+use crate::crew::Crew;
+use crate::frame;
+use crate::help;
+use crate::isolate;
+use crate::panic::TaskPanic;
+use crate::sync::{
+    AtomicU32, Mutex, Ordering, Thread, UnsafeCell, current, park, park_timeout,
+};
+use crate::tasks::Task;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use std::time::{Duration, Instant};
+
+/// A spawned task, and its result in time. Made by [`Runtime::spawn`](crate::Runtime::spawn).
+///
+/// Dropping it detaches the task, which runs all the same. A panic in a task ends that task, and is the handle's result.
+///
+/// It is also a future, for any executor or none: `handle.await` has the same result as [`join`](Self::join).
+///
+/// # What a wait runs
+///
+/// A thread that does work of some runtime and joins a task that nobody has begun runs it itself; so `rt.spawn(f).join()` ends
+/// on a single worker. For a task that is being run it sleeps, save that a worker runs its share of a
+/// [broadcast](crate::Runtime::broadcast) meanwhile, because the task may wait for that. A thread from outside only sleeps.
+#[must_use = "dropping the handle detaches the task; `let _ =` or `drop` says that this is meant"]
+pub struct TaskHandle<T>(Arc<dyn Joinable<T>>);
+
+/// What a handle sees of its task.
+trait Joinable<T>: Send + Sync {
+    /// Runs the task as `worker`, if nobody has begun it.
+    fn run_if_unbegun(&self, worker: usize);
+
+    fn is_finished(&self) -> bool;
+
+    /// The result, if it is there; else `waker` will be woken. `waker` is asked for only then.
+    fn poll(&self, waker: &dyn Fn() -> Waker) -> Option<Result<T, TaskPanic>>;
+}
+
+/// The task is with its closure.
+const WAITING: u32 = 0;
+/// Whoever brought it here has the closure, and will store the result.
+const RUNNING: u32 = 1;
+/// The result is there, until the handle takes it.
+const FINISHED: u32 = 2;
+
+struct Cell<F, T> {
+    /// WAITING → RUNNING by compare-exchange, → FINISHED by a store under the lock of `waker`.
+    state: AtomicU32,
+    /// Whom to wake at the end. Its lock orders "finished" and "somebody waits": either the one who finishes finds the waker, or
+    /// the one who waits finds the result.
+    waker: Mutex<Option<Waker>>,
+    /// INVARIANT(stage): belongs to whoever took the state to RUNNING, until FINISHED; then to the one handle.
+    stage: UnsafeCell<Stage<F, T>>,
+}
+
+enum Stage<F, T> {
+    Closure(F),
+    Result(Result<T, TaskPanic>),
+    Gone,
+}
+
+// SAFETY: INVARIANT(stage) gives each part to one thread at a time, and what goes from one to the other is `Send`.
+unsafe impl<F: Send, T: Send> Sync for Cell<F, T> {}
+
+impl<F: FnOnce() -> T + Send, T: Send> Cell<F, T> {
+    /// # Safety
+    ///
+    /// See INVARIANT(stage).
+    unsafe fn exchange(&self, next: Stage<F, T>) -> Stage<F, T> {
+        self.stage.with_mut(|stage| {
+            // SAFETY: the caller's.
+            std::mem::replace(unsafe { &mut *stage }, next)
+        })
+    }
+
+    fn run(&self, worker: usize) {
+        // Acquire pairs with nothing but the task's making, which the queue or the handle has published. Relaxed would do.
+        let begun =
+            self.state
+                .compare_exchange(WAITING, RUNNING, Ordering::Acquire, Ordering::Relaxed);
+        if begun.is_err() {
+            return;
+        }
+        // SAFETY: we have just taken it to RUNNING.
+        let Stage::Closure(closure) = (unsafe { self.exchange(Stage::Gone) }) else {
+            unreachable!("a task that was not begun has its closure")
+        };
+        // What the closure holds is dropped before the task counts as finished.
+        let result =
+            isolate::catch(closure).map_err(|payload| TaskPanic::caught(payload, worker));
+        // SAFETY: it is RUNNING by us.
+        drop(unsafe { self.exchange(Stage::Result(result)) });
+        let waker = {
+            let mut waker = self.waker.lock();
+            // Release pairs with the Acquire in `poll` and `is_finished`.
+            self.state.store(FINISHED, Ordering::Release);
+            waker.take()
+        };
+        if let Some(waker) = waker {
+            // A waker is the user's, too.
+            if let Err(payload) = isolate::catch(|| waker.wake()) {
+                isolate::discard(payload);
+            }
+        }
+    }
+}
+
+impl<F: FnOnce() -> T + Send, T: Send> Joinable<T> for Cell<F, T> {
+    fn run_if_unbegun(&self, worker: usize) {
+        self.run(worker);
+    }
+
+    fn is_finished(&self) -> bool {
+        self.state.load(Ordering::Acquire) == FINISHED
+    }
+
+    fn poll(&self, waker: &dyn Fn() -> Waker) -> Option<Result<T, TaskPanic>> {
+        if !self.is_finished() {
+            let waker = waker();
+            let mut slot = self.waker.lock();
+            if !self.is_finished() {
+                let before = slot.replace(waker);
+                drop(slot);
+                // It may do anything when it is dropped.
+                drop(before);
+                return None;
+            }
+        }
+        // SAFETY: it is FINISHED, and we are its one handle.
+        match unsafe { self.exchange(Stage::Gone) } {
+            Stage::Result(result) => Some(result),
+            _ => panic!("a `TaskHandle` was polled after it had given its result"),
+        }
+    }
+}
+
+/// Spawns `body` into `crew`.
+pub(crate) fn spawn<F, T>(crew: &Crew, body: F) -> TaskHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let cell = Arc::new(Cell {
+        state: AtomicU32::new(WAITING),
+        waker: Mutex::new(None),
+        stage: UnsafeCell::new(Stage::Closure(body)),
+    });
+    let handle = TaskHandle(cell.clone());
+    let task = Task::new(move |worker: &usize| {
+        cell.run(*worker);
+        // A detached task's result goes here; its `Drop` is the user's.
+        isolate::drop_quietly(cell);
+    });
+    crew.spawn(frame::seat_in(crew), task);
+    handle
+}
+
+/// Wakes a thread that is parked.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+impl<T> TaskHandle<T> {
+    /// Waits until the task has ended: its result, or its panic. See [the type](Self#what-a-wait-runs) for what this may run.
+    ///
+    /// # Errors
+    ///
+    /// If the task panicked.
+    pub fn join(self) -> Result<T, TaskPanic> {
+        frame::with_crew(|crew| {
+            if let Some(worker) = crew.and_then(frame::seat_in) {
+                self.0.run_if_unbegun(worker);
+            }
+        });
+        match self.wait_until(None) {
+            Ok(result) => result,
+            Err(_) => unreachable!("there is no deadline"),
+        }
+    }
+
+    /// The result, if the task has ended; else the handle again.
+    ///
+    /// # Errors
+    ///
+    /// The handle, if the task has not ended. The inner error is the task's panic.
+    pub fn try_join(self) -> Result<Result<T, TaskPanic>, Self> {
+        if self.is_finished() {
+            self.wait_until(None)
+        } else {
+            Err(self)
+        }
+    }
+
+    /// As [`join`](Self::join), but for no longer than `timeout`. It never runs the task itself, which might take longer.
+    ///
+    /// # Errors
+    ///
+    /// The handle, if the task has not ended by then. The inner error is the task's panic.
+    pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, TaskPanic>, Self> {
+        // A time that cannot be told is never reached.
+        self.wait_until(Instant::now().checked_add(timeout))
+    }
+
+    /// Whether the task has ended, and what its closure held was dropped.
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    fn wait_until(self, deadline: Option<Instant>) -> Result<Result<T, TaskPanic>, Self> {
+        loop {
+            let waker = || Waker::from(Arc::new(Unpark(current())));
+            if let Some(result) = self.0.poll(&waker) {
+                return Ok(result);
+            }
+            if frame::with_home(|home| home.is_some_and(help::read_mail)) {
+                continue;
+            }
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => park(),
+                Some(Duration::ZERO) => return Err(self),
+                Some(left) => park_timeout(left),
+            }
+        }
+    }
+}
+
+impl<T> Future for TaskHandle<T> {
+    type Output = Result<T, TaskPanic>;
+
+    /// # Panics
+    ///
+    /// If it is polled again after it was ready.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.0.poll(&|| context.waker().clone()) {
+            Some(result) => Poll::Ready(result),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<T> fmt::Debug for TaskHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskHandle")
+            .field("is_finished", &self.is_finished())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,81 @@
+//! Waiting for something that others do: help with it, spin, sleep until it has happened or there is something to help with.
+
+use crate::crew::Crew;
+use crate::forks::Queue;
+use crate::help::{self, EXPOSE_NS};
+use crate::lineage::Node;
+use crate::policy::spin;
+use crate::sync::spin_loop;
+use crate::waiter::Waiter;
+
+/// For how long a waiting thread looks in vain before it sleeps, where threads outnumber CPUs.
+const CROWDED_NS: u64 = 2_000;
+
+/// For how long a thread that waits in `crew` looks in vain before it sleeps.
+pub(crate) fn patience_ns(crew: &Crew) -> u64 {
+    crew.spin_budget().ns().clamp(CROWDED_NS, spin::MOST_NS)
+}
+
+/// One thread's wait.
+pub(crate) struct Wait<'w> {
+    /// Where it can help, and as which worker.
+    pub(crate) crew: &'w Crew,
+    pub(crate) worker: usize,
+    /// What it waits for.
+    pub(crate) node: &'w Node<'w>,
+    /// Where it sleeps.
+    pub(crate) waiter: &'w Waiter,
+    /// A queue with whose seat others are served while it sleeps.
+    pub(crate) lends: Option<&'w Queue>,
+    /// It waits for certain workers, and so for all that those wait for: see `help`.
+    pub(crate) reads_mail: bool,
+}
+
+impl Wait<'_> {
+    /// Returns when `done` says so. Whoever makes that true fences (`SeqCst`) and rouses the waiter.
+    pub(crate) fn until(&self, done: impl Fn() -> bool) {
+        let crew = self.crew;
+        let patience_ns = patience_ns(crew);
+        let mut since_ns = crew.now_ns();
+        let mut exposed = false;
+        while !done() {
+            let helped = self.reads_mail && help::read_mail(crew)
+                || help::help_within(crew, self.node, self.worker);
+            let now_ns = crew.now_ns();
+            if helped {
+                since_ns = now_ns;
+                exposed = false;
+                continue;
+            }
+            let searched_ns = now_ns.saturating_sub(since_ns);
+            if searched_ns >= EXPOSE_NS.min(patience_ns) && !exposed {
+                exposed = true;
+                help::expose(crew, Some(self.node), self.worker);
+            } else if searched_ns < patience_ns {
+                spin_loop();
+            } else {
+                self.sleep(&done);
+                since_ns = crew.now_ns();
+                exposed = false;
+            }
+        }
+    }
+
+    fn sleep(&self, done: impl Fn() -> bool) {
+        let crew = self.crew;
+        let seat = self.lends.and_then(Queue::take_seat);
+        if let Some(index) = seat {
+            crew.sleep.give_back(index, || crew.has_work(index));
+        }
+        crew.doze(|| {
+            self.waiter.sleep(|| {
+                done()
+                    || self.reads_mail && help::has_mail(crew)
+                    || help::has_work_within(crew, self.node, self.worker)
+            });
+        });
+        if let (Some(queue), Some(_)) = (self.lends, seat) {
+            queue.set_seat(crew.sleep.borrow(crew.worker_here()));
+        }
+    }
+}
