@@ -46,12 +46,12 @@ where
     F: Fn(&BroadcastCtx) -> R + Sync,
     R: Send,
 {
-    fn read(&self, worker: usize) {
+    fn read(&self, worker: usize, seat: usize) {
         let ctx = BroadcastCtx {
             worker,
             num_threads: self.crew.workers(),
         };
-        let result = frame::enter(self.crew, worker, Some(&self.node), || {
+        let result = frame::enter(self.crew, seat, Some(&self.node), || {
             isolate::catch(|| (self.body)(&ctx))
         });
         let result = result.map_err(|payload| TaskPanic::caught(payload, worker));

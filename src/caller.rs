@@ -18,7 +18,7 @@ use crate::crew::Crew;
 use crate::entry::Entry;
 use crate::frame;
 use crate::hook;
-use crate::help::{has_work_within, help_within};
+use crate::help::{self, EXPOSE_NS, has_work_within, help_within};
 use crate::isolate::NoUnwind;
 use crate::lineage::Node;
 use crate::participation::participate;
@@ -106,7 +106,9 @@ impl Call<'_> {
                     // Who adds items calls for help.
                 } else if pays {
                     region.enlist(rest_ns);
-                } else if self.crew.sleep.all_quiet() && self.crew.costs.spend_savings(began_ns) {
+                } else if self.crew.sleep.all_quiet()
+                    && (self.crew.costs.spend_savings(began_ns) || !self.crew.sleep.relies_on_watch())
+                {
                     self.crew.wake_one();
                 }
             }
@@ -191,6 +193,7 @@ fn wait_for_the_end(
     let (crew, entry) = (region.crew, region.entry);
     let patience_ns = patience_ns(crew);
     let mut since_ns = now_ns;
+    let mut exposed = false;
     loop {
         // In this order: once nobody is inside, what they left in the words is seen.
         let used = entry.is_used();
@@ -205,10 +208,17 @@ fn wait_for_the_end(
         }
         if help_within(crew, &region.node, chair.worker()) {
             since_ns = crew.now_ns();
+            exposed = false;
             continue;
         }
         now_ns = crew.now_ns();
-        if now_ns.saturating_sub(since_ns) < patience_ns {
+        let searched_ns = now_ns.saturating_sub(since_ns);
+        if searched_ns >= EXPOSE_NS.min(patience_ns) && !exposed {
+            exposed = true;
+            help::expose(crew, Some(&region.node), chair.worker());
+            continue;
+        }
+        if searched_ns < patience_ns {
             spin_loop();
             continue;
         }
@@ -219,6 +229,7 @@ fn wait_for_the_end(
         });
         now_ns = crew.now_ns();
         since_ns = now_ns;
+        exposed = false;
     }
 }
 

@@ -120,6 +120,15 @@ impl Calls {
         calls.iter().any(|pending| std::ptr::eq(pending.job, job))
     }
 
+    /// Whether `test` says yes to whoever waits for one of the calls.
+    pub(crate) fn any_node(&self, test: impl Fn(&Node<'_>) -> bool) -> bool {
+        self.has_work()
+            && self.calls.lock().iter().any(|pending| {
+                // SAFETY: under the lock, as in `take`.
+                unsafe { pending.owner.node() }.is_some_and(&test)
+            })
+    }
+
     /// Wakes all callers: there is nobody left to run their calls.
     pub(crate) fn rouse_all(&self) {
         for pending in &*self.calls.lock() {

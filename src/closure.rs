@@ -23,17 +23,21 @@ impl<'c, A> Closure<'c, A> {
     #[inline]
     pub(crate) fn new<F: FnOnce(&A) + Send + 'c>(body: F) -> Self {
         if size_of::<F>() <= size_of::<Words>() && align_of::<F>() <= align_of::<Words>() {
-            Self::inline(body)
+            // SAFETY: it fits, as was just seen.
+            unsafe { Self::inline(body) }
         } else {
             let body = Box::new(body);
-            Self::inline(move |argument: &A| body(argument))
+            // SAFETY: a box is one word.
+            unsafe { Self::inline(move |argument: &A| body(argument)) }
         }
     }
 
-    fn inline<F: FnOnce(&A) + Send + 'c>(body: F) -> Self {
-        const { assert!(size_of::<F>() <= size_of::<Words>()) };
+    /// # Safety
+    ///
+    /// `F` is no larger than `Words`, and aligned no more strictly.
+    unsafe fn inline<F: FnOnce(&A) + Send + 'c>(body: F) -> Self {
         let mut words = MaybeUninit::<Words>::uninit();
-        // SAFETY: it fits, by the assertion, and no caller gives one that is aligned more strictly.
+        // SAFETY: the caller's.
         unsafe { words.as_mut_ptr().cast::<F>().write(body) };
         Self {
             call: Self::call_as::<F>,
@@ -85,17 +89,19 @@ mod tests {
     #[test]
     fn what_it_holds_is_dropped_once_called_or_not_small_or_large() {
         for (called, large) in [(true, true), (true, false), (false, true), (false, false)] {
+            let ballast = [1_usize; 5];
             let drops = Arc::new(AtomicUsize::new(0));
             let sum = AtomicUsize::new(0);
             let held = Counted(drops.clone());
+            let sum = &sum;
             let closure = if large {
-                let ballast = [1_usize; 5];
-                Closure::new(|more: &usize| {
-                    let _held = &held;
+                Closure::new(move |more: &usize| {
+                    let (_held, ballast) = (held, ballast);
                     sum.fetch_add(more + ballast.iter().sum::<usize>(), Ordering::Relaxed);
                 })
             } else {
-                Closure::new(|more: &usize| {
+                Closure::new(move |more: &usize| {
+                    let _held = held;
                     sum.fetch_add(more + 5, Ordering::Relaxed);
                 })
             };
@@ -104,8 +110,8 @@ mod tests {
             } else {
                 drop(closure);
             }
-            assert_eq!(sum.into_inner(), if called { 7 } else { 0 });
-            drop(held);
+            let expected = if called { 7 } else { 0 };
+            assert_eq!(sum.load(Ordering::Relaxed), expected);
             assert_eq!(drops.load(Ordering::Relaxed), 1);
         }
     }

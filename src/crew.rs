@@ -133,7 +133,7 @@ impl Crew {
 
     /// Worker `index`: runs one such thing.
     pub(crate) fn serve_one(&self, index: usize) {
-        if !self.mail.read(index)
+        if !self.mail.read(index, index)
             && let Some(task) = self.tasks.pop(index)
         {
             task.call(&index);
@@ -145,7 +145,7 @@ impl Crew {
         self.tasks.push(worker, task);
         // Pairs with the fences of sleepers and of the end: they see the task, or are seen.
         fence(Ordering::SeqCst);
-        self.enlist(None);
+        self.call_for_loose_work();
         if self.sleep.is_ending() {
             // The workers may have looked for the last time.
             while let Some(task) = self.tasks.pop(self.workers) {
@@ -159,6 +159,23 @@ impl Crew {
         self.tasks.has_work()
             || self.calls.has_work()
             || self.forks.all(0).any(|queue| queue.has_forks(None))
+    }
+
+    /// After a fence: calls a worker for work that lies in no region. False if all of them run something.
+    pub(crate) fn call_for_loose_work(&self) -> bool {
+        let called = self.enlist(None);
+        if !called {
+            self.sleep.call_lent();
+        }
+        called
+    }
+
+    /// After a fence: wakes one of those who sleep until something has ended, and could run calls or forks of that.
+    pub(crate) fn rouse_for_loose_work(&self) {
+        if self.is_anybody_dozing() {
+            let rouse = |node: &Node<'_>| node.rouse(self.id());
+            let _ = self.calls.any_node(rouse) || self.forks.any_node(rouse);
+        }
     }
 
     /// Worker `index` has gone for good, or could not come.
@@ -204,11 +221,17 @@ impl Crew {
         if self.sleep.parked() == 0 {
             return false;
         }
-        if enlist::pays(rest_ns, self.costs.wake_price_ns()) {
+        if self.is_worth_a_wake_up(rest_ns) {
             self.wake_one()
         } else {
             true
         }
+    }
+
+    /// Whether to wake somebody for work that would take this thread `rest_ns`: if that pays, or if otherwise nobody would look
+    /// at it, were it to take longer than that. After the work was stored and a `SeqCst` fence.
+    pub(crate) fn is_worth_a_wake_up(&self, rest_ns: Option<u64>) -> bool {
+        enlist::pays(rest_ns, self.costs.wake_price_ns()) || !self.sleep.relies_on_watch()
     }
 
     /// Wakes one sleeping worker whatever it costs, and notes what it did.

@@ -32,7 +32,7 @@ fn delegate<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
             unsafe { crew.calls.push(job, parent, home_id, waiter.clone()) };
             // Pairs with the fences of sleepers, and of workers that leave.
             fence(Ordering::SeqCst);
-            if !crew.enlist(None)
+            if !crew.call_for_loose_work()
                 && let Some(node) = parent
             {
                 // Those who wait for us may be the only ones.
@@ -45,7 +45,11 @@ fn delegate<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
                 // SAFETY: taken back, so it is ours: INVARIANT(body).
                 return unsafe { fork.body() }();
             }
-            waiter.sleep(is_over);
+            match home {
+                // Once it is taken, what it calls may need this thread.
+                Some(home) => home.doze(|| waiter.sleep(is_over)),
+                None => waiter.sleep(is_over),
+            }
         }
         let stolen = fork.stolen();
         match home {

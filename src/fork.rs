@@ -155,7 +155,7 @@ fn open(crew: &Crew, queue: &Queue, site: Site) -> bool {
         return false;
     }
     let known_ns = crew.costs.ns_per_item(site).map(|ns| ns as u64);
-    enlist::pays(known_ns, crew.costs.wake_price_ns())
+    crew.is_worth_a_wake_up(known_ns)
         || crew.sleep.all_quiet() && crew.costs.spend_savings(now_ns)
 }
 
@@ -251,22 +251,27 @@ pub(crate) fn inside<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R
     }
     frame::with_node(|node| match frame::seat_in(crew) {
         Some(worker) if frame::has_queue_in(crew) => frame::enter(crew, worker, node, body),
-        Some(_) => as_guest(crew, node, body),
-        // A worker that takes this over has a queue.
-        None => on_a_seat(crew, || match frame::forks_in(crew) {
-            true => body(),
-            false => as_guest(crew, node, body),
+        // It works along on a batch, and has a seat for that.
+        Some(worker) => match crew.forks.claim() {
+            Some(guest) => frame::enter_forking(crew, worker, guest.queue(), node, body),
+            None => frame::enter(crew, worker, node, body),
+        },
+        // A worker that takes this over is inside already.
+        None => on_a_seat(crew, || match frame::seat_in(crew) {
+            Some(_) => body(),
+            None => as_guest(crew, node, body),
         }),
     })
 }
 
-/// Runs `body` as a thread from outside, with a queue of its own unless there are none left.
+/// Runs `body` as a thread from outside.
 fn as_guest<R>(crew: &Crew, node: Option<&Node<'_>>, body: impl FnOnce() -> R) -> R {
+    let nobody = crew.workers();
     let Some(guest) = crew.forks.claim() else {
-        return frame::enter(crew, crew.workers(), node, body);
+        return frame::enter(crew, nobody, node, body);
     };
     let _seat = GuestSeat::take(crew, guest.queue());
-    frame::enter_forking(crew, crew.workers(), guest.queue(), node, body)
+    frame::enter_forking(crew, nobody, guest.queue(), node, body)
 }
 
 /// The seat of a sleeping worker, kept free while a guest runs: so there are no more runners than seats as long as somebody

@@ -184,6 +184,17 @@ impl Forks {
             .chain(guests.filter_map(|bit| self.guests[bit].get().map(|queue| &**queue)))
     }
 
+    /// Whether `test` says yes to whoever waits for one of the forks that are left.
+    pub(crate) fn any_node(&self, test: impl Fn(&Node<'_>) -> bool) -> bool {
+        let of_owner = |owner: Option<Owner>| {
+            // SAFETY: `has_jobs` calls this under the lock.
+            let node = owner.and_then(|owner| unsafe { owner.node() });
+            node.is_some_and(&test)
+        };
+        let mut active = self.all(0).filter(|queue| queue.ring.is_active());
+        active.any(|queue| queue.ring.has_jobs(of_owner))
+    }
+
     /// The last look before somebody falls asleep who has announced it and fenced (`SeqCst`): whether forks are left, of those
     /// that descend from `within`. If not, the next push anywhere asks for attention.
     pub(crate) fn has_forks_for_a_sleeper(&self, within: Option<&Node<'_>>) -> bool {

@@ -47,7 +47,7 @@ fn read_mail_within(crew: &Crew, node: &Node<'_>) -> bool {
 
 /// Runs the oldest share of a broadcast that is meant for this thread.
 pub(crate) fn read_mail(crew: &Crew) -> bool {
-    has_mail(crew) && frame::home_in(crew).is_some_and(|own| crew.mail.read(own))
+    has_mail(crew) && frame::home_in(crew).is_some_and(|own| crew.mail.read(own, own))
 }
 
 /// Whether a share of a broadcast is meant for this thread.

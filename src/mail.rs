@@ -10,8 +10,8 @@ use std::fmt;
 
 /// What is sent: one for all receivers, read once by each.
 pub(crate) trait Letter: Sync {
-    /// Runs the share of `worker`. Catches what it throws.
-    fn read(&self, worker: usize);
+    /// Runs the share of `worker`, in the name of `seat`. Catches what it throws.
+    fn read(&self, worker: usize, seat: usize);
 
     /// One receiver has read it, or never will. The letter may be gone before this returns.
     fn settle(&self);
@@ -77,8 +77,8 @@ impl Mail {
         self.0[worker].waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Worker: reads its oldest letter, if there is one.
-    pub(crate) fn read(&self, worker: usize) -> bool {
+    /// Worker: reads its oldest letter, if there is one, in the name of `seat`.
+    pub(crate) fn read(&self, worker: usize, seat: usize) -> bool {
         let from = &self.0[worker];
         if !self.has_letters(worker) {
             return false;
@@ -90,7 +90,7 @@ impl Mail {
         from.waiting.fetch_sub(1, Ordering::Relaxed);
         // SAFETY: INVARIANT(sent): it is settled below.
         let letter = unsafe { &*letter };
-        letter.read(worker);
+        letter.read(worker, seat);
         letter.settle();
         true
     }

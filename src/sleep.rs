@@ -37,22 +37,50 @@
 //! want `PARKED`. Giving back is falling asleep in the worker's name: count, status, fence, last look; and the look includes
 //! the runtime's end. So there are never more runners than seats, and what came up while the seat was lent is not missed.
 //!
+//! *Watch.* A waker may leave a sleeper alone because the work is believed to be over before that one could come. Beliefs fail, and
+//! items may wait for one another. So somebody must look again soon: a waker that does so [relies on a
+//! watch](Sleep::relies_on_watch), and wakes the sleeper all the same if there is none. A worker that falls asleep
+//! after that goes on watch: it sleeps with a timeout, looks at every kind of work when that has passed, and takes it, or, where a guest
+//! has its seat, wakes another. While wakers rely on it, it looks every [`WATCH`]; then at doubled intervals, [`ROUNDS`] in all, and
+//! then it sleeps for good. It ends its watch as sleepers announce themselves: it takes itself off, fences, and looks; a waker
+//! stores the work, fences, and reads whether there is a watch.
+//!
+//! *Visits.* Some things only a worker may run. Where guests have the seats of all workers, or the one that is meant is one of those, it
+//! is unparked as it is, and runs them as `VISITING`, on no seat. A guest that gives the seat back meanwhile leaves the worker
+//! `AWAKE`, which then searches.
+//!
 //! *Ordering.* Statuses move by Acquire/Release, so that the thread handle and what the waker stored are seen. The counts
 //! are `Relaxed`: the fences order them against the work.
 
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, Thread, fence, park};
+use crate::sync::{
+    AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, Thread, fence, park, park_timeout,
+};
 use crossbeam::utils::CachePadded;
+use std::time::Duration;
+
+/// How long work lies beside a sleeper that was left alone because of a belief that was wrong.
+const WATCH: Duration = Duration::from_millis(1);
+
+/// How often a watch looks after the last waker that relied on it, at doubled intervals: 63 ms in all.
+const ROUNDS: u32 = 6;
 
 const AWAKE: u32 = 0;
 const PARKED: u32 = 1;
 const WAKING: u32 = 2;
 const LENT: u32 = 3;
+const VISITING: u32 = 4;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Sleep {
     searching: CachePadded<AtomicU32>,
     parked: CachePadded<AtomicU32>,
+    /// How many sleep while a guest has their seat.
+    lent: AtomicU32,
+    /// How many sleep with a timeout.
+    watches: AtomicU32,
+    /// A waker has relied on a watch since the last one looked.
+    relied_on: AtomicBool,
     ending: AtomicBool,
     berths: Box<[CachePadded<Berth>]>,
 }
@@ -78,6 +106,9 @@ impl Sleep {
         Self {
             searching: CachePadded::new(AtomicU32::new(0)),
             parked: CachePadded::new(AtomicU32::new(0)),
+            lent: AtomicU32::new(0),
+            watches: AtomicU32::new(0),
+            relied_on: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             berths: (0..workers).map(berth).collect(),
         }
@@ -125,7 +156,7 @@ impl Sleep {
     /// Worker, searching: sleeps until it is woken, unless the last look finds work or the end. It is searching again when
     /// this returns.
     ///
-    /// `visit` is called whenever somebody [called](Self::call) this worker by its name while a guest has its seat.
+    /// `visit` is called when somebody has [called](Self::call) this worker while a guest has its seat.
     pub(crate) fn park(&self, index: usize, work_visible: impl Fn() -> bool, visit: impl Fn()) {
         let berth = &self.berths[index];
         self.parked.fetch_add(1, Ordering::Relaxed);
@@ -147,11 +178,83 @@ impl Sleep {
         }
         let sleeps = berth.sleeps.load(Ordering::Relaxed);
         berth.sleeps.store(sleeps + 1, Ordering::Relaxed);
+        let mut rounds = self.begin_watch();
         // Acquire pairs with the waker's Release of AWAKE.
         while berth.status.load(Ordering::Acquire) != AWAKE {
-            visit();
-            park();
+            if self.visit(index, &visit) {
+                break;
+            }
+            if rounds == 0 {
+                park();
+                continue;
+            }
+            park_timeout(WATCH * (1 << (ROUNDS - rounds)));
+            rounds = self.keep_watch(rounds);
+            // Pairs with the fence of whoever relies on a watch.
+            fence(Ordering::SeqCst);
+            if work_visible() && self.searching() == 0 && !self.wake(index) {
+                self.wake_one();
+            }
         }
+        if rounds > 0 {
+            // Its rounds are not over: the next sleeper goes on.
+            self.relied_on.store(true, Ordering::Relaxed);
+            self.end_watch();
+        }
+    }
+
+    /// Worker, asleep: does `visit` if a guest has the seat. True if the guest has given it back meanwhile: then the worker is
+    /// awake, and searching.
+    fn visit(&self, index: usize, visit: impl Fn()) -> bool {
+        let status = &self.berths[index].status;
+        let relaxed = Ordering::Relaxed;
+        if status
+            .compare_exchange(LENT, VISITING, relaxed, relaxed)
+            .is_err()
+        {
+            return false;
+        }
+        visit();
+        // Acquire pairs with the Release in `give_back`.
+        let back = status.compare_exchange(VISITING, LENT, Ordering::Acquire, Ordering::Acquire);
+        if back.is_err() {
+            self.start_search();
+        }
+        back.is_err()
+    }
+
+    /// Waker, after it has stored the work and fenced: whether somebody will look at it soon, though nobody is woken.
+    pub(crate) fn relies_on_watch(&self) -> bool {
+        // Relaxed: ordered by the fences.
+        if !self.relied_on.load(Ordering::Relaxed) {
+            self.relied_on.store(true, Ordering::Relaxed);
+        }
+        self.watches.load(Ordering::Relaxed) > 0
+    }
+
+    /// Worker, falling asleep: how many rounds it watches. One watch is enough.
+    fn begin_watch(&self) -> u32 {
+        let wanted = self.relied_on.load(Ordering::Relaxed) && self.watches.load(Ordering::Relaxed) == 0;
+        if !wanted {
+            return 0;
+        }
+        self.watches.fetch_add(1, Ordering::Relaxed);
+        ROUNDS
+    }
+
+    /// Worker on watch, after a round: how many are left.
+    fn keep_watch(&self, rounds: u32) -> u32 {
+        if self.relied_on.swap(false, Ordering::Relaxed) {
+            return ROUNDS;
+        }
+        if rounds == 1 {
+            self.end_watch();
+        }
+        rounds - 1
+    }
+
+    fn end_watch(&self) {
+        take_off(&self.watches);
     }
 
     /// Wakes one sleeping worker. A `SeqCst` fence must stand between the work and this call.
@@ -194,6 +297,14 @@ impl Sleep {
         }
     }
 
+    /// Calls a worker for something that guests do not do, where guests have the seats of all workers. That must have been stored
+    /// before a `SeqCst` fence, which must stand before this call.
+    pub(crate) fn call_lent(&self) {
+        if self.lent.load(Ordering::Relaxed) as usize == self.berths.len() && !self.berths.is_empty() {
+            self.call(0);
+        }
+    }
+
     /// Guest: borrows the seat of a sleeping worker, `preferred` if that one sleeps.
     pub(crate) fn borrow(&self, preferred: Option<usize>) -> Option<usize> {
         if self.parked() == 0 {
@@ -210,6 +321,7 @@ impl Sleep {
                     .compare_exchange(PARKED, LENT, Ordering::Acquire, Ordering::Relaxed)
                     .is_ok()
                 && {
+                    self.lent.fetch_add(1, Ordering::Relaxed);
                     take_off(&self.parked);
                     true
                 }
@@ -219,8 +331,22 @@ impl Sleep {
     /// Guest: gives back the seat it borrowed. The worker is woken if the last look finds work or the end.
     pub(crate) fn give_back(&self, index: usize, work_visible: impl Fn() -> bool) {
         self.parked.fetch_add(1, Ordering::Relaxed);
-        // Release: as in `park`.
-        self.berths[index].status.store(PARKED, Ordering::Release);
+        take_off(&self.lent);
+        let status = &self.berths[index].status;
+        loop {
+            // Release: as in `park`.
+            let slept = status.compare_exchange(LENT, PARKED, Ordering::Release, Ordering::Relaxed);
+            if slept.is_ok() {
+                break;
+            }
+            let visits =
+                status.compare_exchange(VISITING, AWAKE, Ordering::Release, Ordering::Relaxed);
+            if visits.is_ok() {
+                // It will look for work itself.
+                take_off(&self.parked);
+                return;
+            }
+        }
         // Pairs with the fence of whoever makes work or ends the runtime.
         fence(Ordering::SeqCst);
         if self.is_ending() || (work_visible() && self.searching() == 0) {

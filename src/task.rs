@@ -36,6 +36,9 @@ trait Joinable<T>: Send + Sync {
 
     fn is_finished(&self) -> bool;
 
+    /// Nobody will ask for the result.
+    fn forget(&self);
+
     /// The result, if it is there; else `waker` will be woken. `waker` is asked for only then.
     fn poll(&self, waker: &dyn Fn() -> Waker) -> Option<Result<T, TaskPanic>>;
 }
@@ -116,6 +119,13 @@ impl<F: FnOnce() -> T + Send, T: Send> Joinable<T> for Cell<F, T> {
 
     fn is_finished(&self) -> bool {
         self.state.load(Ordering::Acquire) == FINISHED
+    }
+
+    fn forget(&self) {
+        if self.is_finished() {
+            // SAFETY: it is FINISHED, and we are its one handle.
+            isolate::drop_quietly(unsafe { self.exchange(Stage::Gone) });
+        }
     }
 
     fn poll(&self, waker: &dyn Fn() -> Waker) -> Option<Result<T, TaskPanic>> {
@@ -199,14 +209,18 @@ impl<T> TaskHandle<T> {
         }
     }
 
-    /// As [`join`](Self::join), but for no longer than `timeout`. It never runs the task itself, which might take longer.
+    /// As [`join`](Self::join), but for no longer than `timeout`. It does not run the task itself, which
+    /// might take longer, unless `timeout` is too long for the clock to tell.
     ///
     /// # Errors
     ///
     /// The handle, if the task has not ended by then. The inner error is the task's panic.
     pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, TaskPanic>, Self> {
-        // A time that cannot be told is never reached.
-        self.wait_until(Instant::now().checked_add(timeout))
+        match Instant::now().checked_add(timeout) {
+            Some(deadline) => self.wait_until(Some(deadline)),
+            // A time that cannot be told is never reached.
+            None => Ok(self.join()),
+        }
     }
 
     /// Whether the task has ended, and what its closure held was dropped.
@@ -229,6 +243,13 @@ impl<T> TaskHandle<T> {
                 Some(left) => park_timeout(left),
             }
         }
+    }
+}
+
+impl<T> Drop for TaskHandle<T> {
+    fn drop(&mut self) {
+        // A result that comes later goes with its task.
+        self.0.forget();
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::calls::TakenCall;
 use crate::crew::Crew;
 use crate::entry::{Entry, Pin};
+use crate::frame;
 use crate::help::{self, EXPOSE_NS};
 use crate::job::StolenJob;
 use crate::participation::participate_at_leisure;
@@ -60,9 +61,7 @@ pub(crate) fn run(crew: &Crew, index: usize) {
         crew.sleep.park(
             index,
             || crew.has_work(index),
-            || {
-                while crew.mail.read(index) {}
-            },
+            || visit(crew, index),
         );
         since_ns = crew.now_ns();
         exposed = false;
@@ -128,8 +127,8 @@ fn stop_searching(crew: &Crew, found: &Found<'_>) {
             Region::pinned(&pin).enlist(None);
         }
     }
-    if crew.sleep.all_quiet() && crew.has_loose_work() {
-        crew.wake_one();
+    if crew.sleep.searching() == 0 && crew.has_loose_work() && !crew.wake_one() {
+        crew.rouse_for_loose_work();
     }
 }
 
@@ -146,11 +145,25 @@ fn help(crew: &Crew, found: Found<'_>, index: usize) -> u64 {
         Found::Fork(stolen) => help::run(crew, index, stolen),
         Found::Call(call) => help::run_call(crew, index, call),
         Found::Letter => {
-            crew.mail.read(index);
+            crew.mail.read(index, index);
         }
         Found::Task(task) => run_tasks(crew, index, task),
     }
     crew.now_ns()
+}
+
+/// While a guest has the seat of worker `index`: runs what only a worker may run. Not under the name that goes with the seat.
+fn visit(crew: &Crew, index: usize) {
+    let nobody = crew.workers();
+    while crew.mail.read(index, nobody) {}
+    frame::enter(crew, nobody, None, || {
+        while let Some(task) = crew.tasks.pop(index) {
+            task.call(&index);
+        }
+    });
+    while let Some(call) = crew.calls.take(None) {
+        help::run_call(crew, nobody, call);
+    }
 }
 
 /// Runs `first` and what comes after it, for so long that looking elsewhere costs little of it.

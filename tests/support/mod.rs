@@ -7,6 +7,8 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod forks;
+
 use ganger::{Pinning, Runtime};
 use std::any::Any;
 use std::io::Write;
