@@ -76,47 +76,49 @@ where
     R: Send,
 {
     let waiter = Arc::new(Waiter::new());
-    let shares = frame::with_node(|parent| {
-        let workers = crew.workers();
-        let letter = Broadcast {
-            body,
-            crew,
-            node: Node::new(parent, &waiter, crew.id()),
-            shares: (0..workers).map(|_| Mutex::new(None)).collect(),
-            left: AtomicU64::new(workers as u64),
-            waiter: waiter.clone(),
-        };
-        letter.node.announce_broadcast();
-        for worker in 0..workers {
-            // SAFETY: this function neither returns nor unwinds before all are settled.
-            if !unsafe { crew.mail.send(worker, &letter) } {
-                letter.settle();
-            }
-        }
-        // Pairs with the fences of sleepers: they see the letter, or are called.
-        fence(Ordering::SeqCst);
-        let own = frame::home_in(crew);
-        let others = (0..workers).filter(|worker| Some(*worker) != own);
-        others.for_each(|worker| crew.sleep.call(worker));
-        // Acquire pairs with `settle`.
-        let is_done = || letter.left.load(Ordering::Acquire) == 0;
-        match frame::seat_in(crew) {
-            Some(worker) => Wait {
+    let shares = with_helped(crew, |helped| {
+        frame::with_node(|parent| {
+            let workers = crew.workers();
+            let letter = Broadcast {
+                body,
                 crew,
-                worker,
-                node: &letter.node,
-                waiter: &waiter,
-                lends: frame::queue(),
-                reads_mail: true,
-            }
-            .until(is_done),
-            None => {
-                while !is_done() {
-                    waiter.sleep(is_done);
+                node: Node::new(parent, &waiter, helped.map_or(std::ptr::null(), Crew::id)),
+                shares: (0..workers).map(|_| Mutex::new(None)).collect(),
+                left: AtomicU64::new(workers as u64),
+                waiter: waiter.clone(),
+            };
+            letter.node.announce_broadcast();
+            for worker in 0..workers {
+                // SAFETY: this function neither returns nor unwinds before all are settled.
+                if !unsafe { crew.mail.send(worker, &letter) } {
+                    letter.settle();
                 }
             }
-        }
-        letter.shares
+            // Pairs with the fences of sleepers: they see the letter, or are called.
+            fence(Ordering::SeqCst);
+            let own = frame::home_in(crew);
+            let others = (0..workers).filter(|worker| Some(*worker) != own);
+            others.for_each(|worker| crew.sleep.call(worker));
+            // Acquire pairs with `settle`.
+            let is_done = || letter.left.load(Ordering::Acquire) == 0;
+            match helped {
+                Some(helped) => Wait {
+                    crew: helped,
+                    worker: frame::seat_in(helped).expect("its frame is on this stack"),
+                    node: &letter.node,
+                    waiter: &waiter,
+                    lends: frame::queue().filter(|_| frame::forks_in(helped)),
+                    reads_mail: true,
+                }
+                .until(is_done),
+                None => {
+                    while !is_done() {
+                        waiter.sleep(None, is_done);
+                    }
+                }
+            }
+            letter.shares
+        })
     });
     let mut results = Vec::with_capacity(shares.len());
     let mut panics = Vec::new();
@@ -134,4 +136,13 @@ where
     // Now, not while unwinding: their payloads may panic in turn.
     drop(panics);
     first.resume()
+}
+
+/// Runs `body` with the crew in which this thread can help while it waits: `crew` if it has a seat there, else the one whose work
+/// it does, if any.
+fn with_helped<R>(crew: &Crew, body: impl FnOnce(Option<&Crew>) -> R) -> R {
+    match frame::seat_in(crew) {
+        Some(_) => body(Some(crew)),
+        None => frame::with_crew(body),
+    }
 }

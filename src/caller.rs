@@ -27,7 +27,7 @@ use crate::range::Span;
 use crate::region::{Items, Region, Task};
 use crate::seat::Share;
 use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
-use crate::wait::patience_ns;
+use crate::wait::{Naps, patience_ns};
 use std::ops::Range;
 
 /// The longest region that fits the range words.
@@ -194,6 +194,7 @@ fn wait_for_the_end(
     let patience_ns = patience_ns(crew);
     let mut since_ns = now_ns;
     let mut exposed = false;
+    let mut naps = Naps::default();
     loop {
         // In this order: once nobody is inside, what they left in the words is seen.
         let used = entry.is_used();
@@ -209,6 +210,7 @@ fn wait_for_the_end(
         if help_within(crew, &region.node, chair.worker()) {
             since_ns = crew.now_ns();
             exposed = false;
+            naps = Naps::default();
             continue;
         }
         now_ns = crew.now_ns();
@@ -225,7 +227,7 @@ fn wait_for_the_end(
         chair.lend_back();
         let worker = chair.worker();
         crew.doze(|| {
-            entry.wait(|| entry.has_work() || has_work_within(crew, &region.node, worker));
+            entry.wait(Some(naps.next()), || entry.has_work() || has_work_within(crew, &region.node, worker));
         });
         now_ns = crew.now_ns();
         since_ns = now_ns;
@@ -270,7 +272,7 @@ impl<'c> Chair<'c> {
     /// Sits down again after [`lend_back`](Self::lend_back).
     fn sit(&mut self) {
         if self.kind == Kind::Extra
-            && let Some(index) = self.crew.sleep.borrow(self.crew.worker_here())
+            && let Some(index) = self.crew.borrow_seat()
         {
             self.kind = Kind::Borrowed(index);
         }
@@ -280,9 +282,7 @@ impl<'c> Chair<'c> {
     fn lend_back(&mut self) {
         if let Kind::Borrowed(index) = self.kind {
             self.kind = Kind::Extra;
-            self.crew
-                .sleep
-                .give_back(index, || self.crew.has_work(index));
+            self.crew.give_back_seat(index);
         }
     }
 

@@ -95,7 +95,7 @@ impl Crew {
     }
 
     /// The worker whose CPU the calling thread is on now: a guest that borrows its seat keeps nobody from a CPU.
-    pub(crate) fn worker_here(&self) -> Option<usize> {
+    fn worker_here(&self) -> Option<usize> {
         if self.worker_of_cpu.is_empty() {
             return None;
         }
@@ -184,6 +184,17 @@ impl Crew {
         // Pairs with the fence of who leaves a call to the workers.
         fence(Ordering::SeqCst);
         self.calls.rouse_all();
+    }
+
+    /// Guest: borrows the seat of a sleeping worker, best of the one that is meant for this CPU.
+    pub(crate) fn borrow_seat(&self) -> Option<usize> {
+        self.sleep.borrow(self.worker_here())
+    }
+
+    /// Guest: gives it back.
+    pub(crate) fn give_back_seat(&self, index: usize) {
+        let called = || self.mail.has_letters(index);
+        self.sleep.give_back(index, called, || self.has_work(index));
     }
 
     /// Does `sleep` as one who would help with what it waits for.

@@ -35,8 +35,8 @@ fn delegate<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
             if !crew.call_for_loose_work()
                 && let Some(node) = parent
             {
-                // Those who wait for us may be the only ones.
-                crew.rouse(node);
+                // One of those who wait for us may be the only worker.
+                node.rouse_all();
             }
         });
         let is_over = || crew.lets_callers_run() || !crew.calls.is_pending(job);
@@ -47,8 +47,8 @@ fn delegate<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
             }
             match home {
                 // Once it is taken, what it calls may need this thread.
-                Some(home) => home.doze(|| waiter.sleep(is_over)),
-                None => waiter.sleep(is_over),
+                Some(home) => home.doze(|| waiter.sleep(None, is_over)),
+                None => waiter.sleep(None, is_over),
             }
         }
         let stolen = fork.stolen();
@@ -64,7 +64,7 @@ fn delegate<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
             .until(|| stolen.is_done()),
             None => {
                 while !stolen.is_done() {
-                    waiter.sleep(|| stolen.is_done());
+                    waiter.sleep(None, || stolen.is_done());
                 }
             }
         }

@@ -31,6 +31,7 @@ use crate::seat::Seat;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, UnsafeCell, fence};
 use crate::waiter::Waiter;
 use crossbeam::utils::CachePadded;
+use std::time::Duration;
 
 /// What `state` said at one moment.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -196,11 +197,12 @@ impl Entry {
         State(self.desk.state.load(Ordering::Acquire)).users() > 0
     }
 
-    /// Caller: sleeps until the last helper leaves, somebody rouses the [waiter](Self::waiter), or for no reason. Does not
+    /// Caller: sleeps until the last helper leaves, for `at_most`, until somebody rouses the [waiter](Self::waiter), or for no reason. Does not
     /// sleep if there are no helpers, or if `work_visible()` says so after the announcement.
-    pub(crate) fn wait(&self, work_visible: impl FnOnce() -> bool) {
+    pub(crate) fn wait(&self, at_most: Option<Duration>, work_visible: impl FnOnce() -> bool) {
         self.desk.state.fetch_or(State::WAITING, Ordering::Relaxed);
-        self.waiter.sleep(|| !self.is_used() || work_visible());
+        self.waiter
+            .sleep(at_most, || !self.is_used() || work_visible());
         self.desk
             .state
             .fetch_and(!State::WAITING, Ordering::Relaxed);

@@ -166,11 +166,15 @@ fn is_long(crew: &Crew, queue: &Queue) -> bool {
     }
     let unattended = queue.unattended.load(Ordering::Relaxed) + 1;
     queue.unattended.store(unattended, Ordering::Relaxed);
-    if unattended & (PUSHES_A_CLOCK - 1) != 0 {
+    // A young ring is believed to be empty again soon.
+    let believed = crew.sleep.parked() == 0 || crew.sleep.relies_on_watch();
+    if believed && unattended & (PUSHES_A_CLOCK - 1) != 0 {
         return false;
     }
-    let age_ns = crew.now_ns() - queue.began_ns.load(Ordering::Relaxed);
-    enlist::pays(Some(age_ns), crew.costs.wake_price_ns())
+    let age_ns = crew
+        .now_ns()
+        .saturating_sub(queue.began_ns.load(Ordering::Relaxed));
+    !believed || enlist::pays(Some(age_ns), crew.costs.wake_price_ns())
 }
 
 /// Whether somebody sleeps who might help, and nobody searches.
@@ -283,7 +287,7 @@ struct GuestSeat<'c> {
 
 impl<'c> GuestSeat<'c> {
     fn take(crew: &'c Crew, queue: &'c Queue) -> Self {
-        queue.set_seat(crew.sleep.borrow(crew.worker_here()));
+        queue.set_seat(crew.borrow_seat());
         Self { crew, queue }
     }
 }
@@ -291,7 +295,7 @@ impl<'c> GuestSeat<'c> {
 impl Drop for GuestSeat<'_> {
     fn drop(&mut self) {
         if let Some(index) = self.queue.take_seat() {
-            self.crew.sleep.give_back(index, || self.crew.has_work(index));
+            self.crew.give_back_seat(index);
         }
     }
 }

@@ -168,12 +168,14 @@ pub(crate) fn with_crew<R>(body: impl FnOnce(Option<&Crew>) -> R) -> R {
     body(unsafe { crew.as_ref() })
 }
 
-/// Runs `body` with the crew that this thread is a worker of, if it is one.
-pub(crate) fn with_home<R>(body: impl FnOnce(Option<&Crew>) -> R) -> R {
-    let is_home = |frame: &Frame| ptr::eq(frame.crew, HOME.get().0).then_some(frame.crew);
+/// Runs `body` with the crew that this thread is a worker of, if it is one, and as which.
+pub(crate) fn with_home<R>(body: impl FnOnce(Option<(&Crew, usize)>) -> R) -> R {
+    let (home, index) = HOME.get();
+    let is_home = |frame: &Frame| ptr::eq(frame.crew, home).then_some(frame.crew);
     let crew = find(is_home).unwrap_or(ptr::null());
     // SAFETY: as in `with_crew`.
-    body(unsafe { crew.as_ref() })
+    let crew = unsafe { crew.as_ref() };
+    body(crew.map(|crew| (crew, index)))
 }
 
 /// Runs `body` with whose work this thread does now, if somebody waits for it.

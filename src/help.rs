@@ -16,11 +16,14 @@ pub(crate) const EXPOSE_NS: u64 = 30_000;
 
 /// Runs one piece of work that `node` waits for, if there is any. Regions have no seat for a `worker` that is none.
 pub(crate) fn help_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
-    if read_mail_within(crew, node) {
+    if read_mail_within(node) {
         return true;
     }
     if let Some(call) = crew.calls.take(Some(node)) {
         run_call(crew, worker, call);
+        return true;
+    }
+    if run_home_call(node) {
         return true;
     }
     if let Some(stolen) = steal(crew, Some(node), worker) {
@@ -34,25 +37,27 @@ pub(crate) fn help_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
 /// The last look of a thread that falls asleep until `node` has ended: whether there is something that it could help with.
 pub(crate) fn has_work_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
     region_within(crew, node, worker, |_| ()).is_some()
-        || node.has_broadcasts() && has_mail(crew)
+        || node.has_broadcasts() && has_mail()
         || crew.calls.has_call(Some(node))
+        || frame::with_home(|home| home.is_some_and(|(home, _)| home.calls.has_call(Some(node))))
         || crew.forks.has_forks_for_a_sleeper(Some(node))
 }
 
 /// A broadcast that `node` waits for needs every worker, and so everything that a worker is in the middle of: whoever is one runs
 /// whatever share of whichever broadcast is meant for it.
-fn read_mail_within(crew: &Crew, node: &Node<'_>) -> bool {
-    node.has_broadcasts() && read_mail(crew)
+fn read_mail_within(node: &Node<'_>) -> bool {
+    node.has_broadcasts() && read_mail()
 }
 
-/// Runs the oldest share of a broadcast that is meant for this thread.
-pub(crate) fn read_mail(crew: &Crew) -> bool {
-    has_mail(crew) && frame::home_in(crew).is_some_and(|own| crew.mail.read(own, own))
+/// Runs the oldest share of a broadcast that is meant for this thread, if it is a worker anywhere.
+pub(crate) fn read_mail() -> bool {
+    let read = |home: &Crew, own: usize| home.mail.has_letters(own) && home.mail.read(own, own);
+    frame::with_home(|home| home.is_some_and(|(home, own)| read(home, own)))
 }
 
 /// Whether a share of a broadcast is meant for this thread.
-pub(crate) fn has_mail(crew: &Crew) -> bool {
-    frame::home_in(crew).is_some_and(|own| crew.mail.has_letters(own))
+pub(crate) fn has_mail() -> bool {
+    frame::with_home(|home| home.is_some_and(|(home, own)| home.mail.has_letters(own)))
 }
 
 /// Takes the oldest fork of somebody's, of those that `within` waits for; where there is none asks for one.
@@ -89,6 +94,15 @@ pub(crate) fn run_call(crew: &Crew, worker: usize, call: TakenCall) {
     run(crew, worker, job);
     // The caller may be gone; its waiter was ours too until here.
     drop(waiter);
+}
+
+/// A worker that waits in another crew: runs a call to its own that its wait depends on, and that perhaps nobody else can run.
+fn run_home_call(node: &Node<'_>) -> bool {
+    frame::with_home(|home| {
+        let call = home.and_then(|(home, own)| Some((home, own, home.calls.take(Some(node))?)));
+        call.map(|(home, own, call)| run_call(home, own, call))
+            .is_some()
+    })
 }
 
 /// Looks for a region below `node` that has something to take, and does `with` it.

@@ -110,6 +110,13 @@ impl<'n> Node<'n> {
         self.sleepers(crew).any(Waiter::rouse)
     }
 
+    /// Wakes everybody who sleeps until this or something above it has ended, wherever they belong.
+    pub(crate) fn rouse_all(&self) {
+        self.line().for_each(|node| {
+            node.waiter.rouse();
+        });
+    }
+
     fn sleepers(&self, crew: *const ()) -> impl Iterator<Item = &Waiter> {
         let ours = self
             .line()

@@ -59,7 +59,7 @@ use crossbeam::utils::CachePadded;
 use std::time::Duration;
 
 /// How long work lies beside a sleeper that was left alone because of a belief that was wrong.
-const WATCH: Duration = Duration::from_millis(1);
+pub(crate) const WATCH: Duration = Duration::from_millis(1);
 
 /// How often a watch looks after the last waker that relied on it, at doubled intervals: 63 ms in all.
 const ROUNDS: u32 = 6;
@@ -328,8 +328,14 @@ impl Sleep {
             })
     }
 
-    /// Guest: gives back the seat it borrowed. The worker is woken if the last look finds work or the end.
-    pub(crate) fn give_back(&self, index: usize, work_visible: impl Fn() -> bool) {
+    /// Guest: gives back the seat it borrowed. The worker is woken if the last look finds work, the end, or that the worker is
+    /// `called` by its name.
+    pub(crate) fn give_back(
+        &self,
+        index: usize,
+        called: impl Fn() -> bool,
+        work_visible: impl Fn() -> bool,
+    ) {
         self.parked.fetch_add(1, Ordering::Relaxed);
         take_off(&self.lent);
         let status = &self.berths[index].status;
@@ -349,7 +355,7 @@ impl Sleep {
         }
         // Pairs with the fence of whoever makes work or ends the runtime.
         fence(Ordering::SeqCst);
-        if self.is_ending() || (work_visible() && self.searching() == 0) {
+        if self.is_ending() || called() || (work_visible() && self.searching() == 0) {
             self.wake(index);
         }
     }
@@ -498,7 +504,7 @@ mod model {
                 let stage = stage.clone();
                 thread::spawn(move || {
                     if let Some(index) = stage.sleep.borrow(preferred) {
-                        stage.sleep.give_back(index, || stage.has_work());
+                        stage.sleep.give_back(index, || false, || stage.has_work());
                     }
                 })
             };

@@ -234,7 +234,7 @@ impl<T> TaskHandle<T> {
             if let Some(result) = self.0.poll(&waker) {
                 return Ok(result);
             }
-            if frame::with_home(|home| home.is_some_and(help::read_mail)) {
+            if help::read_mail() {
                 continue;
             }
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {

@@ -5,8 +5,10 @@ use crate::forks::Queue;
 use crate::help::{self, EXPOSE_NS};
 use crate::lineage::Node;
 use crate::policy::spin;
+use crate::sleep::WATCH;
 use crate::sync::spin_loop;
 use crate::waiter::Waiter;
+use std::time::Duration;
 
 /// For how long a waiting thread looks in vain before it sleeps, where threads outnumber CPUs.
 const CROWDED_NS: u64 = 2_000;
@@ -14,6 +16,21 @@ const CROWDED_NS: u64 = 2_000;
 /// For how long a thread that waits in `crew` looks in vain before it sleeps.
 pub(crate) fn patience_ns(crew: &Crew) -> u64 {
     crew.spin_budget().ns().clamp(CROWDED_NS, spin::MOST_NS)
+}
+
+/// How long to sleep at a time. Who makes work may leave a sleeper alone because it believes that to be over soon (see `sleep`); so
+/// a thread that could help looks again by itself: after 1 ms, then ever more seldom.
+#[derive(Default)]
+pub(crate) struct Naps(u32);
+
+impl Naps {
+    const LONGEST: u32 = 5;
+
+    pub(crate) fn next(&mut self) -> Duration {
+        let nap = WATCH * (1 << self.0);
+        self.0 = Self::LONGEST.min(self.0 + 1);
+        nap
+    }
 }
 
 /// One thread's wait.
@@ -38,13 +55,15 @@ impl Wait<'_> {
         let patience_ns = patience_ns(crew);
         let mut since_ns = crew.now_ns();
         let mut exposed = false;
+        let mut naps = Naps::default();
         while !done() {
-            let helped = self.reads_mail && help::read_mail(crew)
+            let helped = self.reads_mail && help::read_mail()
                 || help::help_within(crew, self.node, self.worker);
             let now_ns = crew.now_ns();
             if helped {
                 since_ns = now_ns;
                 exposed = false;
+                naps = Naps::default();
                 continue;
             }
             let searched_ns = now_ns.saturating_sub(since_ns);
@@ -54,28 +73,28 @@ impl Wait<'_> {
             } else if searched_ns < patience_ns {
                 spin_loop();
             } else {
-                self.sleep(&done);
+                self.sleep(naps.next(), &done);
                 since_ns = crew.now_ns();
                 exposed = false;
             }
         }
     }
 
-    fn sleep(&self, done: impl Fn() -> bool) {
+    fn sleep(&self, nap: Duration, done: impl Fn() -> bool) {
         let crew = self.crew;
         let seat = self.lends.and_then(Queue::take_seat);
         if let Some(index) = seat {
-            crew.sleep.give_back(index, || crew.has_work(index));
+            crew.give_back_seat(index);
         }
         crew.doze(|| {
-            self.waiter.sleep(|| {
+            self.waiter.sleep(Some(nap), || {
                 done()
-                    || self.reads_mail && help::has_mail(crew)
+                    || self.reads_mail && help::has_mail()
                     || help::has_work_within(crew, self.node, self.worker)
             });
         });
         if let (Some(queue), Some(_)) = (self.lends, seat) {
-            queue.set_seat(crew.sleep.borrow(crew.worker_here()));
+            queue.set_seat(crew.borrow_seat());
         }
     }
 }

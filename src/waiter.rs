@@ -9,7 +9,8 @@
 //! The place outlives whatever is waited for, so waking touches nothing that the woken thread may have freed. A handle may
 //! be unparked after its owner has gone on: a spurious wake-up, which every sleeper expects.
 
-use crate::sync::{AtomicBool, Mutex, Ordering, Thread, current, fence, park};
+use crate::sync::{AtomicBool, Mutex, Ordering, Thread, current, fence, park, park_timeout};
+use std::time::Duration;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -27,16 +28,19 @@ impl Waiter {
         }
     }
 
-    /// Sleeps until [`rouse`](Self::rouse), or for no reason; not at all if `look` says after the announcement that there is
-    /// nothing to wait for.
-    pub(crate) fn sleep(&self, look: impl FnOnce() -> bool) {
+    /// Sleeps until [`rouse`](Self::rouse), for `at_most`, or for no reason; not at all if `look` says after the announcement that
+    /// there is nothing to wait for.
+    pub(crate) fn sleep(&self, at_most: Option<Duration>, look: impl FnOnce() -> bool) {
         *self.thread.lock() = Some(current());
         // Release pairs with `rouse`: who sees it finds the handle.
         self.asleep.store(true, Ordering::Release);
         // Pairs with the fence before `rouse`.
         fence(Ordering::SeqCst);
         if !look() {
-            park();
+            match at_most {
+                None => park(),
+                Some(time) => park_timeout(time),
+            }
         }
         // Relaxed: nothing is published by going on; a late waker finds no handle, or wakes in vain.
         self.asleep.store(false, Ordering::Relaxed);

@@ -151,7 +151,7 @@ fn quicksort<T: Ord + Send>(rt: &Runtime, slice: &mut [T]) {
     }
     let last = slice.len() - 1;
     // Any pivot, as long as sorted slices are not the worst case: the stack is not endless.
-    slice.swap(slice.len().wrapping_mul(0x9E37_79B9) % slice.len(), last);
+    slice.swap(slice.len() / 2, last);
     let mut below = 0;
     for index in 0..last {
         if slice[index] < slice[last] {
