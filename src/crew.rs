@@ -131,15 +131,6 @@ impl Crew {
         self.mail.has_letters(index) || self.tasks.has_work()
     }
 
-    /// Worker `index`: runs one such thing.
-    pub(crate) fn serve_one(&self, index: usize) {
-        if !self.mail.read(index, index)
-            && let Some(task) = self.tasks.pop(index)
-        {
-            task.call(&index);
-        }
-    }
-
     /// Adds a task, spawned by `worker`, and calls somebody for it.
     pub(crate) fn spawn(&self, worker: Option<usize>, task: Task) {
         self.tasks.push(worker, task);

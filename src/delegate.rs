@@ -2,6 +2,7 @@
 
 use crate::crew::Crew;
 use crate::frame;
+use crate::help;
 use crate::job::Fork;
 use crate::sync::{Ordering, fence};
 use crate::wait::Wait;
@@ -39,11 +40,17 @@ fn delegate<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
                 node.rouse_all();
             }
         });
-        let is_over = || crew.lets_callers_run() || !crew.calls.is_pending(job);
+        let is_over = || {
+            crew.lets_callers_run() || !crew.calls.is_pending(job) || help::has_mail()
+        };
         while crew.calls.is_pending(job) {
             if crew.lets_callers_run() && crew.calls.take_back(job) {
                 // SAFETY: taken back, so it is ours: INVARIANT(body).
                 return unsafe { fork.body() }();
+            }
+            // It waits for certain workers, and so for all that those wait for.
+            if help::read_mail() {
+                continue;
             }
             match home {
                 // Once it is taken, what it calls may need this thread.

@@ -1,9 +1,9 @@
 //! Tasks that nobody's stack waits for: closures that were spawned into a runtime.
 //!
 //! They lie in injectors of their own, one for each worker that spawns and one for everybody else, and never between the push of
-//! a `join` and its pop. Workers look here when they have found nothing else, every [`BURST`] tasks look elsewhere, and
-//! look here between two chunks of a batch: so a task waits for no longer than a chunk, as long as some worker is at its loop or in a
-//! batch.
+//! a `join` and its pop. Workers look here and elsewhere in turn, at most [`BURST`] tasks at a time, and
+//! leave a batch between two chunks when a task waits: so it waits for no longer than a chunk, as long as some worker is at its loop or
+//! does nothing else than help with a batch.
 //!
 //! The injectors are `crossbeam_deque`'s: first in, first out, any thread on either end.
 

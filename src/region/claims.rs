@@ -1,6 +1,5 @@
 use super::{Items, Region};
 use crate::entry::Entry;
-use crate::frame;
 use crate::policy::chunk::{Sizer, worth_giving_back};
 use crate::policy::victim::Dice;
 use crate::range::Span;
@@ -27,7 +26,8 @@ pub(crate) struct Claims<'r> {
     has_news: bool,
     /// Workers sleep, and nobody searches: if the items turn out heavier than believed, nobody would be hungry.
     alone: bool,
-    /// This is all that the thread does: it may run a task between two chunks.
+    /// This is all that the thread does: it leaves between two chunks when there is something that should not wait for the end of
+    /// a region. What is left in its word is stolen, by itself when it comes back, or by others.
     at_leisure: bool,
     share: Share,
 }
@@ -53,7 +53,8 @@ impl<'r> Claims<'r> {
         }
     }
 
-    /// Lets this participant run tasks, and letters, between two chunks: it is a worker that does nothing else.
+    /// Lets this participant leave early: it is a worker that does nothing else. (To run something else in between would make the
+    /// caller wait for a stranger.)
     pub(crate) fn at_leisure(mut self) -> Self {
         self.at_leisure = true;
         self
@@ -83,12 +84,21 @@ impl<'r> Claims<'r> {
         self.chunk = Span::default();
         if self.alone || self.sizer.is_due(self.unbooked) {
             self.account();
+            if self.leaves() {
+                return None;
+            }
         }
         let (sizer, alone) = (&self.sizer, self.alone);
         match self.own().word.take_front(|rest| sizer.chunk(rest, alone)) {
             Some(chunk) => self.hand_out(chunk),
             None => self.next_stolen(),
         }
+    }
+
+    /// Whether something waits that should not wait for the end of the region, after at least one chunk.
+    #[inline]
+    fn leaves(&self) -> bool {
+        self.at_leisure && self.share.items > 0 && self.region.crew.has_visitors(self.worker())
     }
 
     #[inline]
@@ -188,23 +198,10 @@ impl<'r> Claims<'r> {
             return;
         }
         self.book();
-        if self.at_leisure {
-            self.serve();
-        }
         self.alone = self.region.crew.sleep.all_quiet();
         if self.alone || self.region.node.has_parent() && self.region.may_enlist() {
             // No fence: what is in the words was stored before the last one, or is looked at again after the next chunk.
             self.enlist();
-        }
-    }
-
-    /// Runs what came meanwhile and should not wait for the end of the region.
-    #[inline]
-    fn serve(&mut self) {
-        let (crew, worker) = (self.region.crew, self.worker());
-        if crew.has_visitors(worker) {
-            frame::enter(crew, worker, None, || crew.serve_one(worker));
-            self.unbooked_since_ns = crew.now_ns();
         }
     }
 
