@@ -507,6 +507,186 @@ fn an_unreadable_directory_or_file_in_a_tree_is_one_line_and_the_others_are_hash
     dir.close().expect("to clear up");
 }
 
+// ---------------------------------------------------------------------------------------------
+// Large files, and files that change
+
+/// As in the example: the length from which on a file is forked, and that of a piece of it.
+const LARGE: usize = 1 << 20;
+const PIECE: usize = 512 << 10;
+
+const THREADS: [&str; 4] = ["1", "2", "3", "8"];
+
+const TRUNCATED: &str = "truncated while it was read";
+const CHANGED: &str = "changed while it was read";
+
+/// Writes files of noise, and returns what the program should print for their directory.
+fn noisy(dir: &Path, files: impl IntoIterator<Item = (String, usize)>) -> String {
+    let mut sums: Vec<(PathBuf, String)> = files
+        .into_iter()
+        .map(|(name, len)| {
+            let (path, bytes) = (dir.join(name), noise(len));
+            fs::write(&path, &bytes).expect("a file");
+            (path, blake3::hash(&bytes).to_hex().to_string())
+        })
+        .collect();
+    sums.sort();
+    sums.iter()
+        .map(|(path, sum)| format!("{sum}  {}\n", path.display()))
+        .collect()
+}
+
+#[test]
+fn the_sum_is_right_on_both_sides_of_every_border_of_the_tree() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let borders = [
+        1024,
+        2048,
+        PIECE,
+        LARGE,
+        LARGE + 1024,
+        LARGE + PIECE,
+        LARGE + PIECE / 2,
+        2 * LARGE,
+        3 * LARGE,
+    ];
+    let mut lens = vec![0, 1, 2 * LARGE + 12_345, 9 * LARGE + PIECE + 1025];
+    lens.extend(borders.iter().flat_map(|len| [len - 1, *len, len + 1]));
+    let expected = noisy(dir.path(), lens.iter().map(|len| (len.to_string(), *len)));
+    if let Some(theirs) = reference("b3sum", dir.path()) {
+        assert_eq!(String::from_utf8_lossy(&theirs), expected);
+    }
+    for threads in THREADS {
+        run(hash().args(["--threads", threads]).arg(dir.path()), b"")
+            .exits(0)
+            .prints(&expected)
+            .complains(&[]);
+        let mut check = hash();
+        check.args(["--threads", threads, "--check", "-"]);
+        let verified = run(&mut check, expected.as_bytes()).exits(0).complains(&[]);
+        assert_eq!(lines(&verified.stdout).len(), lens.len());
+    }
+}
+
+#[test]
+fn large_files_among_many_small_ones_are_right_and_counted() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut files: Vec<(String, usize)> = (0..400)
+        .map(|number| (format!("{number:03}"), number * 17))
+        .collect();
+    for (name, len) in [("000-large", 5), ("200-large", 16), ("399-large", 3)] {
+        files.push((name.to_owned(), len * LARGE + 12_345));
+    }
+    let bytes: usize = files.iter().map(|(_, len)| len).sum();
+    let expected = noisy(dir.path(), files);
+    for threads in THREADS {
+        let mut command = hash();
+        command.args(["--threads", threads, "--progress", "always"]);
+        let run = run(command.arg(dir.path()), b"").exits(0).prints(&expected);
+        let text = String::from_utf8_lossy(&run.stderr);
+        let totals = format!("hash: 403 files, {bytes} bytes, ");
+        assert!(text.contains(&totals), "{text}");
+    }
+}
+
+#[test]
+fn what_has_no_length_is_read_to_its_end() {
+    let dir = small(&[]);
+    let path = dir.path().join("fifo");
+    fifo(&path);
+    let (writer, bytes) = (path.clone(), noise(3 * LARGE + 1));
+    let sum = blake3::hash(&bytes).to_hex();
+    thread::spawn(move || fs::write(writer, bytes));
+    let version = fs::read("/proc/version").expect("a file of length 0");
+    let version = blake3::hash(&version).to_hex();
+    run(hash().arg("/proc/version").arg(&path), b"")
+        .exits(0)
+        .prints(format!(
+            "{version}  /proc/version\n{sum}  {}\n",
+            path.display()
+        ));
+}
+
+#[test]
+fn a_large_file_truncated_while_it_is_read_is_an_error() {
+    // Nothing is stored of it, and nobody hashes that much before it is truncated.
+    const LEN: u64 = 64 << 30;
+    for threads in ["1", "3"] {
+        let dir = small(&[("file", "abc")]);
+        let large = File::create(dir.path().join("large")).expect("a file");
+        large.set_len(LEN).expect("to set the length");
+        let mut child = hash()
+            .args(["--threads", threads, "--progress", "always", "."])
+            .current_dir(&dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a child");
+        let deadline = Instant::now() + PATIENCE;
+        let stdout = collect(child.stdout.take().expect("a pipe"));
+        let mut stderr = child.stderr.take().expect("a pipe");
+        let (send, begun) = mpsc::channel();
+        let stderr = thread::spawn(move || {
+            let mut text = Vec::new();
+            let mut part = [0; 4096];
+            while let Ok(count @ 1..) = stderr.read(&mut part) {
+                text.extend(&part[..count]);
+                // Before that it says `0 B/64.00 GiB`, or the 3 bytes of the other file.
+                if text.windows(13).any(|shown| shown == b"iB/64.00 GiB ") {
+                    let _ = send.send(Vec::new());
+                }
+            }
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        end_of(&begun, &mut child, deadline);
+        large.set_len(0).expect("to truncate");
+        let stdout = end_of(&stdout, &mut child, deadline);
+        let status = child.wait().expect("the status of a child");
+        let stderr = stderr.join().expect("standard error");
+        assert_eq!(status.code(), Some(1), "{status}: {stderr}");
+        let abc = blake3::hash(b"abc").to_hex();
+        assert_eq!(String::from_utf8_lossy(&stdout), format!("{abc}  ./file\n"));
+        assert!(
+            stderr.contains(&format!("hash: ./large: {TRUNCATED}\n")),
+            "{stderr}"
+        );
+        assert!(stderr.contains(" 1 failures"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_large_file_that_grows_while_it_is_read_is_an_error() {
+    let dir = small(&[]);
+    let path = dir.path().join("growing");
+    let file = File::create(&path).expect("a file");
+    let mut len = 16 * LARGE as u64;
+    file.set_len(len).expect("to set the length");
+    let ended = AtomicBool::new(false);
+    let run = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                len += 1;
+                file.set_len(len).expect("to set the length");
+            }
+        });
+        let deadline = Instant::now() + PATIENCE;
+        let run = std::panic::catch_unwind(|| {
+            // The writer may stand still just then.
+            loop {
+                let run = run(hash().arg(&path), b"");
+                if !run.status.success() || Instant::now() > deadline {
+                    return run;
+                }
+            }
+        });
+        ended.store(true, Ordering::Relaxed);
+        run.expect("a run")
+    });
+    run.exits(1)
+        .prints("")
+        .complains(&[&format!("hash: {}: {CHANGED}", path.display())]);
+}
+
 #[test]
 fn a_file_that_changes_while_it_is_read_does_no_harm() {
     let dir = small(&[]);
@@ -524,8 +704,14 @@ fn a_file_that_changes_while_it_is_read_does_no_harm() {
         let paths = vec![path.as_os_str(); 60];
         let run = std::panic::catch_unwind(|| run(hash().args(paths), b""));
         ended.store(true, Ordering::Relaxed);
-        let run = run.expect("the run").exits(0);
-        assert_eq!(lines(&run.stdout).len(), 60);
+        let run = run.expect("the run");
+        let (complaints, _) = run.complaints();
+        for complaint in &complaints {
+            let known = [TRUNCATED, CHANGED].map(|what| complaint.ends_with(what));
+            assert!(known.contains(&true), "{complaint}");
+        }
+        assert_eq!(lines(&run.stdout).len() + complaints.len(), 60);
+        run.exits(i32::from(!complaints.is_empty()));
     });
 }
 

@@ -13,6 +13,9 @@ use clap::{Parser, ValueEnum};
 /// followed unless --follow is given, and pipes, sockets and devices are skipped; a path given
 /// on the command line is opened whatever it is.
 ///
+/// With BLAKE3, several threads share in a file of 1 MiB or more. If such a file changes while it
+/// is read, that is a failure.
+///
 /// The last line on standard error sums up the run: files and bytes hashed, seconds, GB (10^9
 /// bytes) per second, failures, and how evenly the threads were busy (balance, at best 1).
 ///

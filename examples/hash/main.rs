@@ -13,7 +13,8 @@
 //! 2. `walk` lists the files, serially, with one `stat` each for its length, and sorts them
 //!    once by the bytes of their paths. (`check` takes them from a list instead.)
 //! 3. `digest` runs one batch over the list. Each worker owns one reused buffer; a file's
-//!    length is the weight of its item, so that the largest files do not come last.
+//!    length is the weight of its item, so that the largest files do not come last. With
+//!    BLAKE3, `tree` forks the item of a large file: workers that are idle help with it.
 //! 4. `sums` prints a line for each file, in the order of the list; what went wrong is one
 //!    line for each path on standard error.
 //! 5. `totals` adds up the run: one line on standard error, and JSON with `--json`.
@@ -26,12 +27,15 @@
 //! the standard output early (`hash | head`) ends the run quietly, with 0.
 
 mod args;
+mod buffer;
 mod check;
 mod digest;
 mod message;
+mod positioned;
 mod progress;
 mod sums;
 mod totals;
+mod tree;
 mod walk;
 
 use std::io::{self, BufWriter, Write};
