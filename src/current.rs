@@ -49,7 +49,7 @@ use std::panic::Location;
 ///
 /// The ring in which `b` lies is a split deque (Lace: van Dijk and van de Pol, 2014), and the wait is leapfrogging (Wagner and Calder,
 /// 1993).
-#[inline]
+#[inline(always)]
 pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,

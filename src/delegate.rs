@@ -45,7 +45,7 @@ fn delegate<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
         };
         while crew.calls.is_pending(job) {
             if crew.lets_callers_run() && crew.calls.take_back(job) {
-                // SAFETY: taken back, so it is ours: INVARIANT(body).
+                // SAFETY: taken back, so it is ours: INVARIANT(stage).
                 return unsafe { fork.body() }();
             }
             // It waits for certain workers, and so for all that those wait for.
@@ -68,14 +68,14 @@ fn delegate<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
                 lends: frame::queue(),
                 reads_mail: false,
             }
-            .until(|| stolen.is_done()),
+            .until(|| stolen.node().is_done()),
             None => {
-                while !stolen.is_done() {
-                    waiter.sleep(None, || stolen.is_done());
+                while !stolen.node().is_done() {
+                    waiter.sleep(None, || stolen.node().is_done());
                 }
             }
         }
-        // SAFETY: it is done: INVARIANT(result).
+        // SAFETY: it is done: INVARIANT(stage).
         unsafe { fork.result() }.unwrap_or_else(|panic| panic.resume())
     })
 }

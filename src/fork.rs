@@ -30,7 +30,7 @@ use crate::wait::Wait;
 const PUSHES_A_CLOCK: u32 = 16;
 
 /// Runs `a` here, and `b` here or elsewhere. For a thread that owns `queue`, which is that of its topmost frame.
-#[inline]
+#[inline(always)]
 pub(crate) fn fork<A, B, RA, RB>(queue: &Queue, a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
@@ -46,7 +46,7 @@ where
     if !unsafe { queue.ring.pop() } {
         return finish_stolen(queue, opened.then(site::<B, RB>), ra, &fork);
     }
-    // SAFETY: popped, so it is ours: INVARIANT(body).
+    // SAFETY: popped, so it is ours: INVARIANT(stage).
     let b = unsafe { fork.body() };
     match ra {
         Ok(ra) if !opened => (ra, b()),
@@ -86,7 +86,7 @@ where
         let crew = crew.expect("who forks is in a frame");
         wait(crew, queue, fork.stolen());
     });
-    // SAFETY: it is done: INVARIANT(result).
+    // SAFETY: it is done: INVARIANT(stage).
     let rb = unsafe { fork.result() };
     close(queue, opened_by, false);
     both(ra, rb)
@@ -223,7 +223,7 @@ fn wait(crew: &Crew, queue: &Queue, job: &Job) {
         lends: Some(queue),
         reads_mail: false,
     }
-    .until(|| job.is_done());
+    .until(|| job.node().is_done());
 }
 
 /// As [`fork`], for a thread that is [`inside`] of a crew. It has no queue if too many threads from outside fork already.

@@ -9,10 +9,21 @@ use crate::lineage::Node;
 use crate::participation::participate;
 use crate::region::Region;
 use crate::ring::Theft;
+use std::cell::Cell;
 
 /// For how long a searcher waits for the answer of somebody who has forks and was asked to publish one. Then it publishes them
 /// itself, at the price of a heavy barrier, which interrupts everybody: several times as much as that takes.
 pub(crate) const EXPOSE_NS: u64 = 30_000;
+
+/// How many forks a thread runs on top of each other while it waits. Each is deeper in the recursion than the one below, so there
+/// could be as many as that has levels, with half a kilobyte or so of ours between two. Whoever forked them runs them, if nobody
+/// helps.
+const MOST_LEAPS: u32 = 64;
+
+thread_local! {
+    /// How many there are now.
+    static LEAPS: Cell<u32> = const { Cell::new(0) };
+}
 
 /// Runs one piece of work that `node` waits for, if there is any. Regions have no seat for a `worker` that is none.
 pub(crate) fn help_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
@@ -26,8 +37,12 @@ pub(crate) fn help_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
     if run_home_call(node) {
         return true;
     }
-    if let Some(stolen) = steal(crew, Some(node), worker) {
+    if LEAPS.get() < MOST_LEAPS
+        && let Some(stolen) = steal(crew, Some(node), worker)
+    {
+        LEAPS.set(LEAPS.get() + 1);
         run(crew, worker, stolen);
+        LEAPS.set(LEAPS.get() - 1);
         return true;
     }
     let help = |posted: &Region<'_>| participate(posted, worker, worker, posted.crew.now_ns());

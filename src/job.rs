@@ -7,13 +7,13 @@
 //! written by the thief before it lets go of that lock: whose work it descends from, and that it is not done. So a job that
 //! nobody steals pays for none of it.
 //!
-//! The thief runs the job, writes the result, and stores `done`. That store is the last it touches of the job; the
+//! The thief runs the job, writes the result where the closure was, and says that it is done. That store is the last it touches of the job; the
 //! waiter that it wakes then is the ring's, and permanent.
 
 use crate::isolate;
 use crate::lineage::Node;
 use crate::panic::TaskPanic;
-use crate::sync::{AtomicBool, Ordering, UnsafeCell, fence};
+use crate::sync::UnsafeCell;
 use crate::waiter::Waiter;
 use std::mem::{ManuallyDrop, MaybeUninit};
 
@@ -23,13 +23,7 @@ pub(crate) struct Job {
     execute: unsafe fn(*const Job, usize),
     /// INVARIANT(stolen): written by the thief under the ring's lock. Read by the thief, by whoever runs work below it, and
     /// by the owner once its pop has failed.
-    stolen: UnsafeCell<MaybeUninit<Stolen>>,
-}
-
-struct Stolen {
-    node: Node<'static>,
-    waiter: *const Waiter,
-    done: AtomicBool,
+    stolen: UnsafeCell<MaybeUninit<Node<'static>>>,
 }
 
 // SAFETY: what is not `Sync` is `stolen`, and INVARIANT(stolen) says who may touch it when.
@@ -42,21 +36,11 @@ impl std::fmt::Debug for Job {
 }
 
 impl Job {
-    fn stolen(&self) -> &Stolen {
-        // SAFETY: by INVARIANT(stolen): callers below are its readers.
-        self.stolen
-            .with(|stolen| unsafe { (*stolen).assume_init_ref() })
-    }
-
     /// Owner, after its pop has failed: what this thread waits for. Thief: what it runs.
     pub(crate) fn node(&self) -> &Node<'static> {
-        &self.stolen().node
-    }
-
-    /// Owner, after its pop has failed: whether the result is there.
-    pub(crate) fn is_done(&self) -> bool {
-        // Acquire pairs with the Release in `run`.
-        self.stolen().done.load(Ordering::Acquire)
+        // SAFETY: INVARIANT(stolen): the callers are its readers.
+        self.stolen
+            .with(|stolen| unsafe { (*stolen).assume_init_ref() })
     }
 }
 
@@ -86,15 +70,10 @@ impl StolenJob {
         // SAFETY: (1): the owner keeps the job where it is until it is done.
         let it = unsafe { &*job };
         // SAFETY: (2).
-        let place = unsafe { &*waiter };
-        let stolen = Stolen {
-            node: Node::new(parent, place, crew),
-            waiter,
-            done: AtomicBool::new(false),
-        };
+        let node = Node::new(parent, unsafe { &*waiter }, crew);
         // SAFETY: INVARIANT(stolen): we are the thief, and have the lock.
         it.stolen.with_mut(|cell| unsafe {
-            (*cell).write(stolen);
+            (*cell).write(node);
         });
         Self { job }
     }
@@ -114,15 +93,9 @@ impl StolenJob {
 
     /// After it has run: wakes its owner.
     pub(crate) fn finish(self) {
-        // SAFETY: INVARIANT(job).
-        let stolen = unsafe { &*self.job }.stolen();
-        let waiter = stolen.waiter;
-        // Release pairs with `is_done`: who sees it sees the result. The job may be gone from here on.
-        stolen.done.store(true, Ordering::Release);
-        // Pairs with the fence of an owner that falls asleep.
-        fence(Ordering::SeqCst);
-        // SAFETY: (2) of `take`.
-        unsafe { &*waiter }.rouse();
+        let node: *const Node<'static> = self.node();
+        // SAFETY: (1) INVARIANT(job); (2) of `take`.
+        unsafe { Node::finish(node) };
     }
 }
 
@@ -131,10 +104,14 @@ impl StolenJob {
 pub(crate) struct Fork<F, R> {
     /// INVARIANT(first): the first field, so that the address of the job is that of the fork.
     job: Job,
-    /// INVARIANT(body): taken once: by the owner after a pop that succeeded, or by the thief.
-    body: UnsafeCell<ManuallyDrop<F>>,
-    /// INVARIANT(result): written by the thief before `done`; taken by the owner after it.
-    result: UnsafeCell<MaybeUninit<Result<R, TaskPanic>>>,
+    /// INVARIANT(stage): first the closure, taken once: by the owner after a pop that succeeded, or by the thief. Then nothing, or what the
+    /// thief has written before it was done, taken once by the owner after that.
+    stage: UnsafeCell<Stage<F, R>>,
+}
+
+union Stage<F, R> {
+    body: ManuallyDrop<F>,
+    result: ManuallyDrop<Result<R, TaskPanic>>,
 }
 
 impl<F: FnOnce() -> R, R> Fork<F, R> {
@@ -145,8 +122,9 @@ impl<F: FnOnce() -> R, R> Fork<F, R> {
                 execute: Self::execute,
                 stolen: UnsafeCell::new(MaybeUninit::uninit()),
             },
-            body: UnsafeCell::new(ManuallyDrop::new(body)),
-            result: UnsafeCell::new(MaybeUninit::uninit()),
+            stage: UnsafeCell::new(Stage {
+                body: ManuallyDrop::new(body),
+            }),
         }
     }
 
@@ -163,22 +141,27 @@ impl<F: FnOnce() -> R, R> Fork<F, R> {
 
     /// # Safety
     ///
-    /// See INVARIANT(body).
+    /// See INVARIANT(stage): the caller is the one who takes the closure.
     #[inline(always)]
     pub(crate) unsafe fn body(&self) -> F {
-        self.body.with_mut(|body| {
-            // SAFETY: the caller says that this is the one who takes it, the first time.
-            unsafe { ManuallyDrop::take(&mut *body) }
+        self.stage.with_mut(|stage| {
+            // SAFETY: the caller's: it is still there.
+            let body = unsafe { &mut (*stage).body };
+            // SAFETY: as above, and taken once.
+            unsafe { ManuallyDrop::take(body) }
         })
     }
 
     /// # Safety
     ///
-    /// See INVARIANT(result).
+    /// See INVARIANT(stage): the job is done, and the caller its owner, who takes the result.
     pub(crate) unsafe fn result(&self) -> Result<R, TaskPanic> {
-        // SAFETY: the caller says that the thief has written it, and that it is taken the first time.
-        self.result
-            .with(|result| unsafe { (*result).assume_init_read() })
+        self.stage.with_mut(|stage| {
+            // SAFETY: the caller's: the thief has written it.
+            let result = unsafe { &mut (*stage).result };
+            // SAFETY: as above, and taken once.
+            unsafe { ManuallyDrop::take(result) }
+        })
     }
 
     /// # Safety
@@ -187,13 +170,12 @@ impl<F: FnOnce() -> R, R> Fork<F, R> {
     pub(crate) unsafe fn execute(job: *const Job, worker: usize) {
         // SAFETY: INVARIANT(first).
         let fork = unsafe { &*job.cast::<Self>() };
-        // SAFETY: the thief runs this, once: INVARIANT(body).
+        // SAFETY: the thief runs this, once: INVARIANT(stage).
         let body = unsafe { fork.body() };
-        let result =
-            isolate::catch(body).map_err(|payload| TaskPanic::caught(payload, worker));
-        // SAFETY: INVARIANT(result).
-        fork.result.with_mut(|cell| unsafe {
-            (*cell).write(result);
+        let result = isolate::catch(body).map_err(|payload| TaskPanic::caught(payload, worker));
+        // SAFETY: INVARIANT(stage).
+        fork.stage.with_mut(|stage| unsafe {
+            (*stage).result = ManuallyDrop::new(result);
         });
     }
 }

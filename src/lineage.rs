@@ -8,7 +8,7 @@
 //! because none of these waits can end before that work has. So the chain may be walked by the participant of a region,
 //! by whoever has pinned its entry, and under the lock of the ring in which a job lies.
 
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::{AtomicBool, Ordering, fence};
 use crate::waiter::Waiter;
 
 /// See the [module](self).
@@ -23,6 +23,9 @@ pub(crate) struct Node<'n> {
     has_regions: AtomicBool,
     /// Whether something below this broadcasts.
     has_broadcasts: AtomicBool,
+    /// Whether it has ended, where nothing else says so: it lies here because a fork is on every level of a recursion, and stacks
+    /// are short.
+    done: AtomicBool,
 }
 
 // SAFETY: `crew` is an address that is never followed; the rest is `Send` and `Sync`.
@@ -42,7 +45,31 @@ impl<'n> Node<'n> {
             crew,
             has_regions: AtomicBool::new(false),
             has_broadcasts: AtomicBool::new(false),
+            done: AtomicBool::new(false),
         }
+    }
+
+    /// Whether [`finish`](Self::finish) was called.
+    pub(crate) fn is_done(&self) -> bool {
+        // Acquire pairs with the Release in `finish`.
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// It has ended. Wakes who waits for it; the node may be gone before this returns.
+    ///
+    /// # Safety
+    ///
+    /// 1. `node` is valid until who waits for it sees that it is done.
+    /// 2. Its waiter is permanent, or kept by the caller.
+    pub(crate) unsafe fn finish(node: *const Self) {
+        // SAFETY: (1).
+        let waiter: *const Waiter = unsafe { (*node).waiter };
+        // SAFETY: (1). Release: who sees it sees what was done before. The node may be gone from here on.
+        unsafe { &(*node).done }.store(true, Ordering::Release);
+        // Pairs with the fence of who falls asleep.
+        fence(Ordering::SeqCst);
+        // SAFETY: (2).
+        unsafe { &*waiter }.rouse();
     }
 
     /// Whether something waits for whoever waits for this.

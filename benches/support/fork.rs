@@ -7,6 +7,7 @@ pub(crate) trait Fork {
     /// What a peer hands down the recursion: chili its scope, the others nothing.
     type Scope<'s>;
 
+    #[inline(always)]
     fn join<A, B, RA, RB>(scope: &mut Self::Scope<'_>, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce(&mut Self::Scope<'_>) -> RA + Send,
@@ -43,6 +44,7 @@ struct Ganger;
 impl Fork for Plain {
     type Scope<'s> = ();
 
+    #[inline(always)]
     fn join<A, B, RA, RB>(scope: &mut (), a: A, b: B) -> (RA, RB)
     where
         A: FnOnce(&mut ()) -> RA + Send,
@@ -57,6 +59,7 @@ impl Fork for Plain {
 impl Fork for Rayon {
     type Scope<'s> = ();
 
+    #[inline(always)]
     fn join<A, B, RA, RB>(_: &mut (), a: A, b: B) -> (RA, RB)
     where
         A: FnOnce(&mut ()) -> RA + Send,
@@ -71,6 +74,7 @@ impl Fork for Rayon {
 impl Fork for Chili {
     type Scope<'s> = chili::Scope<'s>;
 
+    #[inline(always)]
     fn join<A, B, RA, RB>(scope: &mut chili::Scope<'_>, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce(&mut chili::Scope<'_>) -> RA + Send,
@@ -85,6 +89,7 @@ impl Fork for Chili {
 impl Fork for Ganger {
     type Scope<'s> = ();
 
+    #[inline(always)]
     fn join<A, B, RA, RB>(_: &mut (), a: A, b: B) -> (RA, RB)
     where
         A: FnOnce(&mut ()) -> RA + Send,
