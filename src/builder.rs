@@ -146,7 +146,12 @@ impl Builder {
             .iter()
             .map(|meant| meant.as_ref().ok().copied())
             .collect();
-        let crew = Arc::new(Crew::new(threads, machine.parallelism, &pins, self.run_on_caller));
+        let crew = Arc::new(Crew::new(
+            threads,
+            machine.parallelism,
+            &pins,
+            self.run_on_caller,
+        ));
         let post = |(index, meant)| match (self.thread_name)(index) {
             name if name.contains('\0') => Err(BuildError::ThreadName { index, name }),
             name => Ok(Post::new(name, meant)),

@@ -17,8 +17,8 @@ use crate::costs::Site;
 use crate::crew::Crew;
 use crate::entry::Entry;
 use crate::frame;
-use crate::hook;
 use crate::help::{self, EXPOSE_NS, has_work_within, help_within};
+use crate::hook;
 use crate::isolate::NoUnwind;
 use crate::lineage::Node;
 use crate::participation::participate;
@@ -58,11 +58,7 @@ impl Call<'_> {
         self.open(Some(body), None);
     }
 
-    fn open(
-        &self,
-        body: Option<&mut dyn FnMut(&Region<'_>)>,
-        book: Option<&mut dyn FnMut(Share)>,
-    ) {
+    fn open(&self, body: Option<&mut dyn FnMut(&Region<'_>)>, book: Option<&mut dyn FnMut(Share)>) {
         // A destructor may call a batch while a panic unwinds; that one's place is not to be lost.
         let unwinding = std::thread::panicking().then(hook::take);
         let no_unwind = NoUnwind::new();
@@ -107,7 +103,8 @@ impl Call<'_> {
                 } else if pays {
                     region.enlist(rest_ns);
                 } else if self.crew.sleep.all_quiet()
-                    && (self.crew.costs.spend_savings(began_ns) || !self.crew.sleep.relies_on_watch())
+                    && (self.crew.costs.spend_savings(began_ns)
+                        || !self.crew.sleep.relies_on_watch())
                 {
                     self.crew.wake_one();
                 }
@@ -227,7 +224,9 @@ fn wait_for_the_end(
         chair.lend_back();
         let worker = chair.worker();
         crew.doze(|| {
-            entry.wait(Some(naps.next()), || entry.has_work() || has_work_within(crew, &region.node, worker));
+            entry.wait(Some(naps.next()), || {
+                entry.has_work() || has_work_within(crew, &region.node, worker)
+            });
         });
         now_ns = crew.now_ns();
         since_ns = now_ns;

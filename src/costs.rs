@@ -20,11 +20,11 @@ impl Site {
     }
 
     /// A body alone, wherever it is called.
-    pub(crate) fn of(body: usize) -> Self {
+    pub(crate) const fn of(body: usize) -> Self {
         Self::mix(body as u64)
     }
 
-    fn mix(bits: u64) -> Self {
+    const fn mix(bits: u64) -> Self {
         let mixed = bits.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         Self(mixed ^ mixed >> 29)
     }

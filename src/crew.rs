@@ -5,7 +5,7 @@
 
 use crate::board::Board;
 use crate::calls::Calls;
-use crate::costs::Costs;
+use crate::costs::{Costs, Site};
 use crate::forks::Forks;
 use crate::lineage::Node;
 use crate::mail::Mail;
@@ -17,6 +17,9 @@ use crate::tasks::{Task, Tasks};
 use crate::topology;
 use crossbeam::utils::CachePadded;
 use std::time::Instant;
+
+/// All tasks together: what one costs, about.
+pub(crate) const TASKS: Site = Site::of(1);
 
 /// No system numbers its CPUs this high: a pin to one will be refused.
 const MOST_CPUS: usize = 1 << 16;
@@ -136,33 +139,51 @@ impl Crew {
         self.tasks.push(worker, task);
         // Pairs with the fences of sleepers and of the end: they see the task, or are seen.
         fence(Ordering::SeqCst);
-        self.call_for_loose_work();
+        let rest_ns = self.tasks_ns();
+        self.call_for_loose_work(rest_ns);
         if self.sleep.is_ending() {
             // The workers may have looked for the last time.
-            while let Some(task) = self.tasks.pop(self.workers) {
+            while let Some(task) = self.tasks.pop() {
                 task.call(&self.workers);
             }
         }
     }
 
-    /// Whether there is work that lies in no region, and that any worker may run.
-    pub(crate) fn has_loose_work(&self) -> bool {
-        self.tasks.has_work()
-            || self.calls.has_work()
-            || self.forks.all(0).any(|queue| queue.has_forks(None))
+    /// What the tasks that wait are believed to take the workers that run tasks now; none if nobody does, or knows.
+    fn tasks_ns(&self) -> Option<u64> {
+        if !self.sleep.all_quiet() || !self.tasks.is_anybody_at_it() {
+            return None;
+        }
+        let each_ns = self.costs.ns_per_item(TASKS)?;
+        Some((each_ns * self.tasks.len() as f32) as u64)
     }
 
-    /// After a fence: calls a worker for work that lies in no region. False if all of them run something.
-    pub(crate) fn call_for_loose_work(&self) -> bool {
-        let called = self.enlist(None);
+    /// After a fence: calls a worker for work that lies in no region, and that those who are at it would take `rest_ns` for. False
+    /// if all of them run something.
+    pub(crate) fn call_for_loose_work(&self, rest_ns: Option<u64>) -> bool {
+        let called = self.enlist(rest_ns);
         if !called {
             self.sleep.call_lent();
         }
         called
     }
 
+    /// The last searcher has found something: calls the next one for work that lies in no region, if there is more of that and it is
+    /// worth it.
+    pub(crate) fn call_the_next(&self) {
+        let others = self.calls.has_work() || self.forks.all(0).any(|queue| queue.has_forks(None));
+        let rest_ns = match (others, self.tasks.has_work()) {
+            (true, _) => None,
+            (false, true) => self.tasks_ns(),
+            (false, false) => return,
+        };
+        if !self.enlist(rest_ns) {
+            self.rouse_for_loose_work();
+        }
+    }
+
     /// After a fence: wakes one of those who sleep until something has ended, and could run calls or forks of that.
-    pub(crate) fn rouse_for_loose_work(&self) {
+    fn rouse_for_loose_work(&self) {
         if self.is_anybody_dozing() {
             let rouse = |node: &Node<'_>| node.rouse(self.id());
             let _ = self.calls.any_node(rouse) || self.forks.any_node(rouse);

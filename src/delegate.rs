@@ -33,16 +33,14 @@ fn delegate<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
             unsafe { crew.calls.push(job, parent, home_id, waiter.clone()) };
             // Pairs with the fences of sleepers, and of workers that leave.
             fence(Ordering::SeqCst);
-            if !crew.call_for_loose_work()
+            if !crew.call_for_loose_work(None)
                 && let Some(node) = parent
             {
                 // One of those who wait for us may be the only worker.
                 node.rouse_all();
             }
         });
-        let is_over = || {
-            crew.lets_callers_run() || !crew.calls.is_pending(job) || help::has_mail()
-        };
+        let is_over = || crew.lets_callers_run() || !crew.calls.is_pending(job) || help::has_mail();
         while crew.calls.is_pending(job) {
             if crew.lets_callers_run() && crew.calls.take_back(job) {
                 // SAFETY: taken back, so it is ours: INVARIANT(stage).

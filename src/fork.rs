@@ -155,8 +155,7 @@ fn open(crew: &Crew, queue: &Queue, site: Site) -> bool {
         return false;
     }
     let known_ns = crew.costs.ns_per_item(site).map(|ns| ns as u64);
-    crew.is_worth_a_wake_up(known_ns)
-        || crew.sleep.all_quiet() && crew.costs.spend_savings(now_ns)
+    crew.is_worth_a_wake_up(known_ns) || crew.sleep.all_quiet() && crew.costs.spend_savings(now_ns)
 }
 
 /// A fork among others, while somebody sleeps and nobody searches: whether this has gone on for so long that a wake-up pays.

@@ -96,11 +96,7 @@ impl Queue {
     }
 
     /// Takes the oldest public fork. With `within`, only one that descends from it.
-    pub(crate) fn steal(
-        &self,
-        crew: *const (),
-        within: Option<&Node<'_>>,
-    ) -> Theft<StolenJob> {
+    pub(crate) fn steal(&self, crew: *const (), within: Option<&Node<'_>>) -> Theft<StolenJob> {
         // SAFETY: `steal` calls this under the lock.
         let wanted = |owner: Option<Owner>| unsafe { Owner::is_within(owner, within) };
         let waiter: *const Waiter = &raw const *self.waiter;

@@ -179,3 +179,77 @@ impl<F: FnOnce() -> R, R> Fork<F, R> {
         });
     }
 }
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use crate::barrier::Barrier;
+    use crate::ring::{Public, Ring, Theft};
+    use loom::sync::Arc;
+    use loom::thread;
+
+    struct Stage {
+        ring: Ring<Job, ()>,
+        waiter: Waiter,
+    }
+
+    impl Stage {
+        fn rob(&self) {
+            let theft = self.ring.steal(
+                |_| true,
+                |job, _| unsafe { StolenJob::take(job, None, &self.waiter, std::ptr::null()) },
+            );
+            if let Theft::Taken(stolen) = theft {
+                stolen.run(0);
+                stolen.finish();
+            }
+        }
+
+        fn fork(&self) -> u32 {
+            let fork = Box::new(Fork::new(|| 7));
+            if unsafe { self.ring.push(fork.job()) } {
+                unsafe { self.ring.attend(Public::All, false) };
+            }
+            let result = if unsafe { self.ring.pop() } {
+                unsafe { fork.body() }
+                ()
+            } else {
+                let job = fork.stolen();
+                while !job.is_done() {
+                    self.waiter.sleep(|| job.is_done());
+                }
+                let result = unsafe { fork.result() }.expect("it does not panic");
+                // Late writes are seen by this, and late reads find nothing good.
+                fork.job.stolen.with_mut(|stolen| unsafe {
+                    assert!((*stolen).assume_init_ref().done.unsync_load());
+                    stolen.write_bytes(0, 1);
+                });
+                result
+            };
+            // Freeing is a write: who touches the fork without having been waited for fails the model.
+            fork.job.stolen.with_mut(|_| ());
+            fork.body.with_mut(|_| ());
+            fork.result.with_mut(|_| ());
+            result
+        }
+    }
+
+    /// A fork that may be stolen ends once, its result is seen, and nobody touches it after it is done.
+    #[test]
+    fn job_is_left_alone_once_it_is_done() {
+        loom::model(|| {
+            let stage = Arc::new(Stage {
+                ring: Ring::new(Barrier::of_this_process()),
+                waiter: Waiter::new(),
+            });
+            let thief = {
+                let stage = stage.clone();
+                thread::spawn(move || stage.rob())
+            };
+            assert_eq!(stage.fork(), 7);
+            // The ring and the waiter serve the next one, though the thief may be late.
+            assert_eq!(stage.fork(), 7);
+            thief.join().unwrap();
+        });
+    }
+}

@@ -34,11 +34,7 @@ unsafe impl Send for Node<'_> {}
 unsafe impl Sync for Node<'_> {}
 
 impl<'n> Node<'n> {
-    pub(crate) fn new(
-        parent: Option<&'n Node<'n>>,
-        waiter: &'n Waiter,
-        crew: *const (),
-    ) -> Self {
+    pub(crate) fn new(parent: Option<&'n Node<'n>>, waiter: &'n Waiter, crew: *const ()) -> Self {
         Self {
             parent,
             waiter,

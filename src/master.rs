@@ -144,7 +144,9 @@ impl Plan {
                 index,
             };
             frame::settle(&crew, index);
-            frame::enter_forking(&crew, index, crew.forks.of_worker(index), None, || life.live());
+            frame::enter_forking(&crew, index, crew.forks.of_worker(index), None, || {
+                life.live()
+            });
         })
     }
 }

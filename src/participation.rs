@@ -12,7 +12,10 @@ pub(crate) fn participate(region: &Region<'_>, seat: usize, worker: usize, now_n
 
 /// As [`participate`], for a worker that does nothing else.
 pub(crate) fn participate_at_leisure(region: &Region<'_>, worker: usize, now_ns: u64) -> u64 {
-    stay(region, Claims::new(region, worker, worker, now_ns).at_leisure())
+    stay(
+        region,
+        Claims::new(region, worker, worker, now_ns).at_leisure(),
+    )
 }
 
 fn stay(region: &Region<'_>, mut claims: Claims<'_>) -> u64 {

@@ -234,7 +234,8 @@ impl Sleep {
 
     /// Worker, falling asleep: how many rounds it watches. One watch is enough.
     fn begin_watch(&self) -> u32 {
-        let wanted = self.relied_on.load(Ordering::Relaxed) && self.watches.load(Ordering::Relaxed) == 0;
+        let wanted =
+            self.relied_on.load(Ordering::Relaxed) && self.watches.load(Ordering::Relaxed) == 0;
         if !wanted {
             return 0;
         }
@@ -300,7 +301,9 @@ impl Sleep {
     /// Calls a worker for something that guests do not do, where guests have the seats of all workers. That must have been stored
     /// before a `SeqCst` fence, which must stand before this call.
     pub(crate) fn call_lent(&self) {
-        if self.lent.load(Ordering::Relaxed) as usize == self.berths.len() && !self.berths.is_empty() {
+        if self.lent.load(Ordering::Relaxed) as usize == self.berths.len()
+            && !self.berths.is_empty()
+        {
             self.call(0);
         }
     }

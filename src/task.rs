@@ -3,9 +3,7 @@ use crate::frame;
 use crate::help;
 use crate::isolate;
 use crate::panic::TaskPanic;
-use crate::sync::{
-    AtomicU32, Mutex, Ordering, Thread, UnsafeCell, current, park, park_timeout,
-};
+use crate::sync::{AtomicU32, Mutex, Ordering, Thread, UnsafeCell, current, park, park_timeout};
 use crate::tasks::Task;
 use std::fmt;
 use std::future::Future;
@@ -93,8 +91,7 @@ impl<F: FnOnce() -> T + Send, T: Send> Cell<F, T> {
             unreachable!("a task that was not begun has its closure")
         };
         // What the closure holds is dropped before the task counts as finished.
-        let result =
-            isolate::catch(closure).map_err(|payload| TaskPanic::caught(payload, worker));
+        let result = isolate::catch(closure).map_err(|payload| TaskPanic::caught(payload, worker));
         // SAFETY: it is RUNNING by us.
         drop(unsafe { self.exchange(Stage::Result(result)) });
         let waker = {

@@ -5,14 +5,20 @@
 //! leave a batch between two chunks when a task waits: so it waits for no longer than a chunk, as long as some worker is at its loop or
 //! does nothing else than help with a batch.
 //!
-//! The injectors are `crossbeam_deque`'s: first in, first out, any thread on either end.
+//! The injectors are `crossbeam_deque`'s: first in, first out, any thread on either end. A worker moves up to [`BATCH`] tasks at a time
+//! to a [`Local`] queue, because each visit to an injector costs a contended line; the others steal from there, so that none of
+//! them waits behind one that takes long.
 
 use crate::closure::Closure;
-use crossbeam::deque::{Injector, Steal};
+use crate::sync::{AtomicU32, Mutex, Ordering};
+use crossbeam::deque::{Injector, Steal, Stealer, Worker as Deque};
 use crossbeam::utils::CachePadded;
 
 /// After how many tasks a worker looks for other work. A prime, as in Go and tokio, so as not to beat in time with anything.
 pub(crate) const BURST: usize = 61;
+
+/// How many tasks a worker moves at once, at most.
+const BATCH: usize = 32;
 
 /// A task, called with the index of the worker that runs it.
 pub(crate) type Task = Closure<'static, usize>;
@@ -21,40 +27,121 @@ pub(crate) type Task = Closure<'static, usize>;
 #[derive(Debug)]
 pub(crate) struct Tasks {
     shards: Box<[CachePadded<Injector<Task>>]>,
+    stealers: Box<[Stealer<Task>]>,
+    /// The workers' queues, until they come for them.
+    locals: Mutex<Vec<Option<Deque<Task>>>>,
+    /// How many workers run tasks.
+    at_it: CachePadded<AtomicU32>,
+}
+
+/// What a worker has moved to itself.
+#[derive(Debug)]
+pub(crate) struct Local {
+    index: usize,
+    queue: Deque<Task>,
 }
 
 impl Tasks {
     /// `workers`: how many there are. The last shard is for everybody else.
     pub(crate) fn new(workers: usize) -> Self {
         let shard = |_| CachePadded::new(Injector::new());
+        let locals: Vec<_> = (0..workers).map(|_| Deque::new_fifo()).collect();
         Self {
             shards: (0..=workers).map(shard).collect(),
+            stealers: locals.iter().map(Deque::stealer).collect(),
+            locals: Mutex::new(locals.into_iter().map(Some).collect()),
+            at_it: CachePadded::new(AtomicU32::new(0)),
+        }
+    }
+
+    /// Worker `index`: its own queue, once.
+    pub(crate) fn local(&self, index: usize) -> Local {
+        let queue = self.locals.lock()[index].take();
+        Local {
+            index,
+            queue: queue.expect("a worker comes once"),
         }
     }
 
     /// Adds one, spawned by `worker`. A `SeqCst` fence must stand between this and looking for somebody to run it.
     pub(crate) fn push(&self, worker: Option<usize>, task: Task) {
-        let shard = worker.map_or(self.shards.len() - 1, |index| index.min(self.shards.len() - 1));
+        let others = self.shards.len() - 1;
+        let shard = worker.map_or(others, |index| index.min(others));
         self.shards[shard].push(task);
     }
 
-    /// The next one for `worker`: its own first.
-    pub(crate) fn pop(&self, worker: usize) -> Option<Task> {
-        let (before, after) = self.shards.split_at(worker.min(self.shards.len()));
-        after.iter().chain(before).find_map(|shard| {
-            loop {
-                match shard.steal() {
-                    Steal::Success(task) => return Some(task),
-                    Steal::Empty => return None,
-                    Steal::Retry => std::hint::spin_loop(),
-                }
-            }
-        })
+    /// Takes one, for a thread that is no worker.
+    pub(crate) fn pop(&self) -> Option<Task> {
+        self.find(0, Injector::steal)
     }
 
     /// Whether there are any. A hint, exact after a fence.
     #[inline]
     pub(crate) fn has_work(&self) -> bool {
         self.shards.iter().any(|shard| !shard.is_empty())
+            || self.stealers.iter().any(|local| !local.is_empty())
+    }
+
+    /// About how many there are.
+    pub(crate) fn len(&self) -> usize {
+        let shards = self.shards.iter().map(|shard| shard.len());
+        let locals = self.stealers.iter().map(Stealer::len);
+        shards.chain(locals).sum()
+    }
+
+    /// Worker: runs tasks, until what is returned is dropped.
+    pub(crate) fn begin(&self) -> AtIt<'_> {
+        self.at_it.fetch_add(1, Ordering::Relaxed);
+        AtIt(&self.at_it)
+    }
+
+    /// Whether some worker runs tasks, and will look for more.
+    pub(crate) fn is_anybody_at_it(&self) -> bool {
+        self.at_it.load(Ordering::Relaxed) > 0
+    }
+
+    /// From the injectors, that of `first` first, then from the workers' queues.
+    fn find(&self, first: usize, take: impl Fn(&Injector<Task>) -> Steal<Task>) -> Option<Task> {
+        let (before, after) = self.shards.split_at(first);
+        let shards = after.iter().chain(before).filter(|shard| !shard.is_empty());
+        let mut found = shards.map(|shard| until_sure(|| take(shard)));
+        found.find_map(|task| task).or_else(|| {
+            let locals = self.stealers.iter().filter(|local| !local.is_empty());
+            locals
+                .map(|local| until_sure(|| local.steal()))
+                .find_map(|task| task)
+        })
+    }
+}
+
+/// A worker that runs tasks.
+#[derive(Debug)]
+pub(crate) struct AtIt<'t>(&'t AtomicU32);
+
+impl Drop for AtIt<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Local {
+    /// The next task.
+    #[inline]
+    pub(crate) fn next(&self, tasks: &Tasks) -> Option<Task> {
+        self.queue.pop().or_else(|| {
+            tasks.find(self.index, |shard| {
+                shard.steal_batch_with_limit_and_pop(&self.queue, BATCH)
+            })
+        })
+    }
+}
+
+fn until_sure(steal: impl Fn() -> Steal<Task>) -> Option<Task> {
+    loop {
+        match steal() {
+            Steal::Success(task) => return Some(task),
+            Steal::Empty => return None,
+            Steal::Retry => std::hint::spin_loop(),
+        }
     }
 }

@@ -70,3 +70,78 @@ impl Waiter {
         thread.is_some()
     }
 }
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use crate::sync::{AtomicU32, UnsafeCell};
+    use loom::sync::Arc;
+    use loom::thread;
+
+    struct Stage {
+        waiter: Waiter,
+        happened: AtomicU32,
+        result: UnsafeCell<u32>,
+    }
+
+    unsafe impl Sync for Stage {}
+
+    impl Stage {
+        fn new() -> Arc<Self> {
+            Arc::new(Self {
+                waiter: Waiter::new(),
+                happened: AtomicU32::new(0),
+                result: UnsafeCell::new(0),
+            })
+        }
+
+        fn make_happen(&self, nth: u32) {
+            self.happened.store(nth, Ordering::Release);
+            fence(Ordering::SeqCst);
+            self.waiter.rouse();
+        }
+
+        fn wait_for(&self, nth: u32) {
+            let has_happened = || self.happened.load(Ordering::Acquire) >= nth;
+            while !has_happened() {
+                self.waiter.sleep(has_happened);
+            }
+        }
+    }
+
+    /// Who sleeps is woken, and sees the result. If not, this never ends, and loom says so.
+    #[test]
+    fn waiter_loses_no_wake_up() {
+        loom::model(|| {
+            let stage = Stage::new();
+            let waker = {
+                let stage = stage.clone();
+                thread::spawn(move || {
+                    stage.result.with_mut(|result| unsafe { *result = 7 });
+                    stage.make_happen(1);
+                })
+            };
+            stage.wait_for(1);
+            assert_eq!(stage.result.with(|result| unsafe { *result }), 7);
+            waker.join().unwrap();
+        });
+    }
+
+    /// The place serves one wait after the other, though the waker of the last one may be late.
+    #[test]
+    fn waiter_serves_two_waits_one_after_the_other() {
+        loom::model(|| {
+            let stage = Stage::new();
+            let wakers = {
+                let stage = stage.clone();
+                thread::spawn(move || {
+                    stage.make_happen(1);
+                    stage.make_happen(2);
+                })
+            };
+            stage.wait_for(1);
+            stage.wait_for(2);
+            wakers.join().unwrap();
+        });
+    }
+}

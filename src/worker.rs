@@ -1,7 +1,7 @@
 //! The loop of a worker: look for work, help, spin, sleep. It knows no types of items or results.
 
 use crate::calls::TakenCall;
-use crate::crew::Crew;
+use crate::crew::{Crew, TASKS};
 use crate::entry::{Entry, Pin};
 use crate::frame;
 use crate::help::{self, EXPOSE_NS};
@@ -9,7 +9,7 @@ use crate::job::StolenJob;
 use crate::participation::participate_at_leisure;
 use crate::region::Region;
 use crate::sync::{Ordering, fence, spin_loop};
-use crate::tasks::{BURST, Task};
+use crate::tasks::{BURST, Local, Task};
 
 /// For how long a worker looks in vain before it asks those who have work to give some back. Regions about to end are not
 /// disturbed.
@@ -25,13 +25,14 @@ pub(crate) fn run(crew: &Crew, index: usize) {
     let mut looks = 0_u32;
     let mut exposed = false;
     let mut tasks_first = true;
+    let local = crew.tasks.local(index);
     crew.sleep.start_search();
     loop {
-        if let Some(found) = look(crew, index, tasks_first) {
+        if let Some(found) = look(crew, index, &local, tasks_first) {
             stop_searching(crew, &found);
             budget.found();
             tasks_first = !matches!(found, Found::Task(_));
-            since_ns = help(crew, found, index);
+            since_ns = help(crew, found, index, &local);
             exposed = false;
             crew.sleep.start_search();
             continue;
@@ -61,7 +62,7 @@ pub(crate) fn run(crew: &Crew, index: usize) {
         crew.sleep.park(
             index,
             || crew.has_work(index),
-            || visit(crew, index),
+            || visit(crew, index, &local),
         );
         since_ns = crew.now_ns();
         exposed = false;
@@ -86,11 +87,11 @@ enum Found<'c> {
 }
 
 /// Looks everywhere once. Workers begin at different places. `tasks_first`: in turn with the others, so that neither starves.
-fn look(crew: &Crew, index: usize, tasks_first: bool) -> Option<Found<'_>> {
+fn look<'c>(crew: &'c Crew, index: usize, local: &Local, tasks_first: bool) -> Option<Found<'c>> {
     if crew.mail.has_letters(index) {
         return Some(Found::Letter);
     }
-    let task = || crew.tasks.pop(index).map(Found::Task);
+    let task = || local.next(&crew.tasks).map(Found::Task);
     let region = || {
         let mut posted = crew.board.posted(index).filter(|entry| entry.has_work());
         posted.find_map(|entry| entry.pin()).map(Found::Region)
@@ -127,8 +128,8 @@ fn stop_searching(crew: &Crew, found: &Found<'_>) {
             Region::pinned(&pin).enlist(None);
         }
     }
-    if crew.sleep.searching() == 0 && crew.has_loose_work() && !crew.wake_one() {
-        crew.rouse_for_loose_work();
+    if crew.sleep.searching() == 0 {
+        crew.call_the_next();
     }
 }
 
@@ -137,7 +138,7 @@ fn ask(crew: &Crew) {
 }
 
 /// Returns the time at its end.
-fn help(crew: &Crew, found: Found<'_>, index: usize) -> u64 {
+fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local) -> u64 {
     match found {
         Found::Region(pin) => {
             return participate_at_leisure(Region::pinned(&pin), index, crew.now_ns());
@@ -147,17 +148,17 @@ fn help(crew: &Crew, found: Found<'_>, index: usize) -> u64 {
         Found::Letter => {
             crew.mail.read(index, index);
         }
-        Found::Task(task) => run_tasks(crew, index, task),
+        Found::Task(task) => run_tasks(crew, index, local, task),
     }
     crew.now_ns()
 }
 
 /// While a guest has the seat of worker `index`: runs what only a worker may run. Not under the name that goes with the seat.
-fn visit(crew: &Crew, index: usize) {
+fn visit(crew: &Crew, index: usize, local: &Local) {
     let nobody = crew.workers();
     while crew.mail.read(index, nobody) {}
     frame::enter(crew, nobody, None, || {
-        while let Some(task) = crew.tasks.pop(index) {
+        while let Some(task) = local.next(&crew.tasks) {
             task.call(&index);
         }
     });
@@ -167,12 +168,18 @@ fn visit(crew: &Crew, index: usize) {
 }
 
 /// Runs `first` and what comes after it, for so long that looking elsewhere costs little of it.
-fn run_tasks(crew: &Crew, index: usize, first: Task) {
+fn run_tasks(crew: &Crew, index: usize, local: &Local, first: Task) {
+    let began_ns = crew.now_ns();
+    let at_it = crew.tasks.begin();
     first.call(&index);
-    for _ in 1..BURST {
-        match crew.tasks.pop(index) {
-            Some(task) => task.call(&index),
-            None => return,
-        }
+    let mut ran = 1;
+    while ran < BURST
+        && let Some(task) = local.next(&crew.tasks)
+    {
+        task.call(&index);
+        ran += 1;
     }
+    drop(at_it);
+    let took_ns = crew.now_ns().saturating_sub(began_ns);
+    crew.costs.learn(TASKS, ran as u64, took_ns);
 }

@@ -4,11 +4,12 @@ use std::sync::OnceLock;
 /// Whether the system lets this process interrupt its own threads.
 pub(super) fn register() -> bool {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
-    *REGISTERED
-        .get_or_init(|| membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok_and(|()| {
+    *REGISTERED.get_or_init(|| {
+        membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok_and(|()| {
             // A sandbox may let the one through and not the other.
             membarrier(MembarrierCommand::PrivateExpedited).is_ok()
-        }))
+        })
+    })
 }
 
 /// Returns after every running thread of the process has passed a full fence.

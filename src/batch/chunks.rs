@@ -1,10 +1,10 @@
 //! A batch that hands out runs of items.
 
 use super::ctx::Ctx;
-use crate::drive::{Body, drive};
 use super::launch::{Job, launch};
 use super::source::parts::{IntoRuns, Runs};
 use super::{Batch, Divisible};
+use crate::drive::{Body, drive};
 use crate::panic::TaskPanic;
 use crate::region::Claims;
 use crate::sync::Mutex;

@@ -1,10 +1,10 @@
 //! A batch that runs a body on each item: `run`, `map` and `for_each`, with state or without.
 
 use super::ctx::Ctx;
-use crate::drive::{Body, drive};
 use super::launch::Job;
 use super::source::parts::Parts;
 use super::state::MakeState;
+use crate::drive::{Body, drive};
 use crate::isolate;
 use crate::outcome::Outcome;
 use crate::panic::TaskPanic;

@@ -1,7 +1,7 @@
-use crate::drive::{Body, drive};
 use super::launch::{Job, launch};
 use super::source::parts::{IntoParts, Parts};
 use super::{Batch, Source};
+use crate::drive::{Body, drive};
 use crate::isolate;
 use crate::panic::TaskPanic;
 use crate::region::Claims;
