@@ -11,6 +11,7 @@ pub(crate) use self::native::*;
 mod native {
     pub(crate) use parking_lot::Mutex;
     pub(crate) use std::hint::spin_loop;
+    pub(crate) use std::sync::atomic::compiler_fence;
     pub(crate) use std::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence,
     };
@@ -44,6 +45,9 @@ mod modelled {
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence,
     };
     pub(crate) use loom::thread::{Thread, current, park};
+
+    /// Models know no compiler.
+    pub(crate) fn compiler_fence(_order: Ordering) {}
 
     /// Models have no clock.
     pub(crate) fn park_timeout(_timeout: std::time::Duration) {

@@ -6,17 +6,27 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. Modules of `src/`, by the first segment of their path.
 const FLOORS: [&[&str]; 7] = [
-    &["sync", "topology"],
+    &["sync", "topology", "barrier"],
     &[
         "isolate", "hook", "panic", "outcome", "error", "summary", "report", "roster", "policy",
     ],
     &[
-        "range", "seat", "entry", "board", "sleep", "slots", "costs", "crew", "region", "frame",
+        "range", "seat", "waiter", "entry", "board", "sleep", "slots", "costs", "lineage", "ring",
+        "job", "forks", "closure", "tasks", "calls", "mail", "crew", "region", "frame",
     ],
-    &["participation", "worker", "caller"],
+    &[
+        "participation",
+        "drive",
+        "help",
+        "wait",
+        "delegate",
+        "fork",
+        "worker",
+        "caller",
+    ],
     &["master"],
-    &["batch"],
-    &["builder", "runtime", "lib"],
+    &["batch", "scope", "task", "broadcast"],
+    &["builder", "runtime", "current", "lib"],
 ];
 
 /// Who names whom: `use crate::NAME` and `crate::NAME::` outside of comments, doc links and tests.

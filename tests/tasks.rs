@@ -94,7 +94,7 @@ fn the_free_function_spawns_in_the_runtime_that_it_is_called_in() {
     watched(|| {
         let (told, hear) = channel();
         let tell = told.clone();
-        ganger::spawn(move || tell.send(thread_name()).unwrap());
+        drop(ganger::spawn(move || tell.send(thread_name()).unwrap()));
         let name = hear.recv().unwrap();
         assert!(name.starts_with("ganger-"), "{name}");
         for threads in THREADS {

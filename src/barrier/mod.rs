@@ -13,7 +13,7 @@ mod system;
 #[path = "portable.rs"]
 mod system;
 
-use crate::sync::{Ordering, fence};
+use crate::sync::{Ordering, compiler_fence, fence};
 
 /// Which of the two kinds of barriers this process has. Decided once.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Barrier {
     #[inline(always)]
     pub(crate) fn light(self) {
         match self {
-            Self::Asymmetric => std::sync::atomic::compiler_fence(Ordering::SeqCst),
+            Self::Asymmetric => compiler_fence(Ordering::SeqCst),
             Self::Symmetric => fence(Ordering::SeqCst),
         }
     }

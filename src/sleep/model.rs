@@ -1,0 +1,145 @@
+//! Models of falling asleep, waking and lending.
+
+use super::*;
+use loom::sync::Arc;
+use loom::thread;
+
+struct Stage {
+    sleep: Sleep,
+    work: AtomicU32,
+}
+
+impl Stage {
+    fn new(workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            sleep: Sleep::new(workers),
+            work: AtomicU32::new(0),
+        })
+    }
+
+    fn has_work(&self) -> bool {
+        self.work.load(Ordering::Relaxed) > 0
+    }
+
+    fn take(&self) -> bool {
+        self.work
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok()
+    }
+
+    /// As a caller does: the work, the fence, then a wake-up where nobody searches.
+    fn offer(&self) {
+        self.work.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if self.sleep.searching() == 0 {
+            self.sleep.wake_one();
+        }
+    }
+
+    /// A worker's life without spinning: until the end, and until one item is done.
+    fn work_once(&self, index: usize) {
+        self.sleep.move_in(index, crate::sync::current());
+        self.sleep.start_search();
+        loop {
+            if self.take() {
+                self.sleep.end_search();
+                return;
+            }
+            if self.sleep.is_ending() {
+                self.sleep.end_search();
+                return;
+            }
+            self.sleep.park(index, || self.has_work(), || ());
+        }
+    }
+
+    fn assert_settled(&self) {
+        assert_eq!((self.sleep.searching(), self.sleep.parked()), (0, 0));
+    }
+}
+
+/// Work offered is taken by the worker that may sleep, with nobody else to take it.
+#[test]
+fn sleep_loses_no_wake_up() {
+    loom::model(|| {
+        let stage = Stage::new(1);
+        let worker = {
+            let stage = stage.clone();
+            thread::spawn(move || stage.work_once(0))
+        };
+        stage.offer();
+        worker.join().unwrap();
+        assert!(!stage.has_work());
+        stage.assert_settled();
+    });
+}
+
+/// Two offers, two workers: each gets one, though the second waker may meet the first worker still searching.
+#[test]
+fn sleep_wakes_a_second_worker_for_a_second_item() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let stage = Stage::new(2);
+        let workers = [0, 1].map(|index| {
+            let stage = stage.clone();
+            thread::spawn(move || {
+                stage.sleep.move_in(index, crate::sync::current());
+                stage.sleep.start_search();
+                while !stage.take() {
+                    stage.sleep.park(index, || stage.has_work(), || ());
+                }
+                stage.sleep.end_search();
+                // The last searcher to find work looks whether there is more, and wakes the next.
+                fence(Ordering::SeqCst);
+                if stage.has_work() && stage.sleep.searching() == 0 {
+                    stage.sleep.wake_one();
+                }
+            })
+        });
+        stage.offer();
+        stage.offer();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        stage.assert_settled();
+    });
+}
+
+/// A worker that may sleep, a guest that may borrow its seat and give it back, and `event`, at any moment between: the worker
+/// ends.
+fn with_a_guest(preferred: Option<usize>, event: fn(&Stage)) {
+    loom::model(move || {
+        let stage = Stage::new(1);
+        let worker = {
+            let stage = stage.clone();
+            thread::spawn(move || stage.work_once(0))
+        };
+        let guest = {
+            let stage = stage.clone();
+            thread::spawn(move || {
+                if let Some(index) = stage.sleep.borrow(preferred) {
+                    stage.sleep.give_back(index, || false, || stage.has_work());
+                }
+            })
+        };
+        event(&stage);
+        guest.join().unwrap();
+        worker.join().unwrap();
+        stage.assert_settled();
+    });
+}
+
+/// A seat that is lent when work is offered gives it back in time: the worker runs the item.
+#[test]
+fn sleep_serves_work_that_came_while_the_seat_was_lent() {
+    with_a_guest(None, Stage::offer);
+}
+
+/// The end reaches a worker that is awake, asleep, or asleep under a guest.
+#[test]
+fn sleep_ends_whoever_sleeps_or_has_lent_its_seat() {
+    with_a_guest(Some(0), |stage| stage.sleep.end());
+}
