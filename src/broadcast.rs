@@ -28,13 +28,16 @@ impl BroadcastCtx {
     }
 }
 
+/// None before it has been run.
+type Share<R> = Option<Result<R, TaskPanic>>;
+
 /// One broadcast, on its caller's stack.
 struct Broadcast<'b, F, R> {
     body: &'b F,
     crew: &'b Crew,
     node: Node<'b>,
     /// What came of each worker's share.
-    shares: Box<[Mutex<Option<Result<R, TaskPanic>>>]>,
+    shares: Box<[Mutex<Share<R>>]>,
     /// How many have neither run theirs nor left.
     left: AtomicU64,
     /// Outlives this, for the last one to call.

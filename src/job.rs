@@ -39,8 +39,9 @@ impl Job {
     /// Owner, after its pop has failed: what this thread waits for. Thief: what it runs.
     pub(crate) fn node(&self) -> &Node<'static> {
         // SAFETY: INVARIANT(stolen): the callers are its readers.
-        self.stolen
-            .with(|stolen| unsafe { (*stolen).assume_init_ref() })
+        let stolen = self.stolen.with(|stolen| unsafe { &*stolen });
+        // SAFETY: as above: it has been written.
+        unsafe { stolen.assume_init_ref() }
     }
 }
 
@@ -145,8 +146,10 @@ impl<F: FnOnce() -> R, R> Fork<F, R> {
     #[inline(always)]
     pub(crate) unsafe fn body(&self) -> F {
         self.stage.with_mut(|stage| {
-            // SAFETY: the caller's: it is still there.
-            let body = unsafe { &mut (*stage).body };
+            // SAFETY: the caller's: nobody else looks at it now.
+            let stage = unsafe { &mut *stage };
+            // SAFETY: the caller's: the closure is still there.
+            let body = unsafe { &mut stage.body };
             // SAFETY: as above, and taken once.
             unsafe { ManuallyDrop::take(body) }
         })
@@ -157,8 +160,10 @@ impl<F: FnOnce() -> R, R> Fork<F, R> {
     /// See INVARIANT(stage): the job is done, and the caller its owner, who takes the result.
     pub(crate) unsafe fn result(&self) -> Result<R, TaskPanic> {
         self.stage.with_mut(|stage| {
+            // SAFETY: the caller's: nobody else looks at it now.
+            let stage = unsafe { &mut *stage };
             // SAFETY: the caller's: the thief has written it.
-            let result = unsafe { &mut (*stage).result };
+            let result = unsafe { &mut stage.result };
             // SAFETY: as above, and taken once.
             unsafe { ManuallyDrop::take(result) }
         })
@@ -173,10 +178,11 @@ impl<F: FnOnce() -> R, R> Fork<F, R> {
         // SAFETY: the thief runs this, once: INVARIANT(stage).
         let body = unsafe { fork.body() };
         let result = isolate::catch(body).map_err(|payload| TaskPanic::caught(payload, worker));
-        // SAFETY: INVARIANT(stage).
-        fork.stage.with_mut(|stage| unsafe {
-            (*stage).result = ManuallyDrop::new(result);
-        });
+        let result = Stage {
+            result: ManuallyDrop::new(result),
+        };
+        // SAFETY: INVARIANT(stage): the closure is gone, and nobody looks before we are done.
+        fork.stage.with_mut(|stage| unsafe { *stage = result });
     }
 }
 
@@ -188,12 +194,12 @@ mod model {
     use loom::sync::Arc;
     use loom::thread;
 
-    struct Stage {
+    struct Crew {
         ring: Ring<Job, ()>,
         waiter: Waiter,
     }
 
-    impl Stage {
+    impl Crew {
         fn rob(&self) {
             let theft = self.ring.steal(
                 |_| true,
@@ -211,25 +217,21 @@ mod model {
                 unsafe { self.ring.attend(Public::All, false) };
             }
             let result = if unsafe { self.ring.pop() } {
-                unsafe { fork.body() }
-                ()
+                let body = unsafe { fork.body() };
+                body()
             } else {
-                let job = fork.stolen();
-                while !job.is_done() {
-                    self.waiter.sleep(|| job.is_done());
+                let node = fork.stolen().node();
+                while !node.is_done() {
+                    self.waiter.sleep(None, || node.is_done());
                 }
-                let result = unsafe { fork.result() }.expect("it does not panic");
-                // Late writes are seen by this, and late reads find nothing good.
-                fork.job.stolen.with_mut(|stolen| unsafe {
-                    assert!((*stolen).assume_init_ref().done.unsync_load());
-                    stolen.write_bytes(0, 1);
-                });
-                result
+                unsafe { fork.result() }.expect("it does not panic")
             };
-            // Freeing is a write: who touches the fork without having been waited for fails the model.
-            fork.job.stolen.with_mut(|_| ());
-            fork.body.with_mut(|_| ());
-            fork.result.with_mut(|_| ());
+            // Freeing is a write: who touches the fork and was not waited for fails the model. Who reads the node later still
+            // finds nothing in it.
+            fork.job
+                .stolen
+                .with_mut(|stolen| unsafe { stolen.write_bytes(0, 1) });
+            fork.stage.with_mut(|_| ());
             result
         }
     }
@@ -238,17 +240,17 @@ mod model {
     #[test]
     fn job_is_left_alone_once_it_is_done() {
         loom::model(|| {
-            let stage = Arc::new(Stage {
+            let crew = Arc::new(Crew {
                 ring: Ring::new(Barrier::of_this_process()),
                 waiter: Waiter::new(),
             });
             let thief = {
-                let stage = stage.clone();
-                thread::spawn(move || stage.rob())
+                let crew = crew.clone();
+                thread::spawn(move || crew.rob())
             };
-            assert_eq!(stage.fork(), 7);
+            assert_eq!(crew.fork(), 7);
             // The ring and the waiter serve the next one, though the thief may be late.
-            assert_eq!(stage.fork(), 7);
+            assert_eq!(crew.fork(), 7);
             thief.join().unwrap();
         });
     }

@@ -104,7 +104,7 @@ mod model {
         fn wait_for(&self, nth: u32) {
             let has_happened = || self.happened.load(Ordering::Acquire) >= nth;
             while !has_happened() {
-                self.waiter.sleep(has_happened);
+                self.waiter.sleep(None, has_happened);
             }
         }
     }

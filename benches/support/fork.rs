@@ -7,7 +7,6 @@ pub(crate) trait Fork {
     /// What a peer hands down the recursion: chili its scope, the others nothing.
     type Scope<'s>;
 
-    #[inline(always)]
     fn join<A, B, RA, RB>(scope: &mut Self::Scope<'_>, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce(&mut Self::Scope<'_>) -> RA + Send,
