@@ -4,6 +4,7 @@ use crate::crew::Crew;
 use crate::frame;
 use crate::help;
 use crate::job::Fork;
+use crate::lineage::Node;
 use crate::sync::{Ordering, fence};
 use crate::wait::Wait;
 use crate::waiter::Waiter;
@@ -48,6 +49,10 @@ fn delegate<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
             }
             // It waits for certain workers, and so for all that those wait for.
             if help::read_mail() {
+                continue;
+            }
+            // So do those who wait for this thread.
+            if frame::with_node(|node| node.is_some_and(Node::expect_broadcasts)) {
                 continue;
             }
             match home {

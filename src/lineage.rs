@@ -21,7 +21,7 @@ pub(crate) struct Node<'n> {
     crew: *const (),
     /// Whether a region was ever opened below this: who waits here then looks for those too.
     has_regions: AtomicBool,
-    /// Whether something below this broadcasts.
+    /// Whether something below this broadcasts, or waits for what is not below it and may: a task, or a worker of another runtime.
     has_broadcasts: AtomicBool,
     /// Whether it has ended, where nothing else says so: it lies here because a fork is on every level of a recursion, and stacks
     /// are short.
@@ -103,7 +103,7 @@ impl<'n> Node<'n> {
         self.announce(|node| &node.has_regions);
     }
 
-    /// Whether something below this broadcasts, or has.
+    /// Whether something below this may broadcast, or has.
     pub(crate) fn has_broadcasts(&self) -> bool {
         self.has_broadcasts.load(Ordering::Relaxed)
     }
@@ -111,6 +111,19 @@ impl<'n> Node<'n> {
     /// Before something below this broadcasts.
     pub(crate) fn announce_broadcast(&self) {
         self.announce(|node| &node.has_broadcasts);
+    }
+
+    /// Before somebody below this sleeps until something has happened that may take a broadcast, though that is not below this: whoever
+    /// waits here shall read its mail, too. True if that is news.
+    pub(crate) fn expect_broadcasts(&self) -> bool {
+        let is_news = !self.line().all(Node::has_broadcasts);
+        if is_news {
+            self.announce_broadcast();
+            // Pairs with the fences of those who fall asleep: they see it, or are roused.
+            fence(Ordering::SeqCst);
+            self.rouse_all();
+        }
+        is_news
     }
 
     fn announce(&self, flag: impl for<'a> Fn(&'a Node<'_>) -> &'a AtomicBool) {

@@ -2,6 +2,7 @@ use crate::crew::Crew;
 use crate::frame;
 use crate::help;
 use crate::isolate;
+use crate::lineage::Node;
 use crate::panic::TaskPanic;
 use crate::sync::{AtomicU32, Mutex, Ordering, Thread, UnsafeCell, current, park, park_timeout};
 use crate::tasks::Task;
@@ -234,6 +235,8 @@ impl<T> TaskHandle<T> {
             if help::read_mail() {
                 continue;
             }
+            // The task may broadcast, and those who wait for this thread are wanted for that, as it is.
+            let _ = frame::with_node(|node| node.is_some_and(Node::expect_broadcasts));
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => park(),
                 Some(Duration::ZERO) => return Err(self),

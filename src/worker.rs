@@ -154,17 +154,30 @@ fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local) -> u64 {
 }
 
 /// While a guest has the seat of worker `index`: runs what only a worker may run. Not under the name that goes with the seat.
+///
+/// Until a whole round finds nothing: what is run here may wait, and so swallow the call for something that came meanwhile.
 fn visit(crew: &Crew, index: usize, local: &Local) {
+    while visit_once(crew, index, local) {}
+}
+
+/// One round: whether there was anything.
+fn visit_once(crew: &Crew, index: usize, local: &Local) -> bool {
     let nobody = crew.workers();
-    while crew.mail.read(index, nobody) {}
+    let mut found = false;
+    while crew.mail.read(index, nobody) {
+        found = true;
+    }
     frame::enter(crew, nobody, None, || {
         while let Some(task) = local.next(&crew.tasks) {
+            found = true;
             task.call(&index);
         }
     });
     while let Some(call) = crew.calls.take(None) {
+        found = true;
         help::run_call(crew, nobody, call);
     }
+    found
 }
 
 /// Runs `first` and what comes after it, for so long that looking elsewhere costs little of it.

@@ -31,12 +31,6 @@ impl Stage {
         })
     }
 
-    /// A thread with this stage.
-    fn spawn<R: 'static>(self: &Arc<Self>, body: fn(&Self) -> R) -> thread::JoinHandle<R> {
-        let stage = self.clone();
-        thread::spawn(move || body(&stage))
-    }
-
     /// Owner: makes job `i`, and pushes it. True if that asks for attention.
     fn push(&self, i: usize) -> bool {
         self.toys[i].runs.with_mut(|runs| unsafe { *runs = 0 });
@@ -103,6 +97,12 @@ impl Stage {
     }
 }
 
+/// A thread on this stage.
+fn spawn<R: 'static>(stage: &Arc<Stage>, body: fn(&Stage) -> R) -> thread::JoinHandle<R> {
+    let stage = stage.clone();
+    thread::spawn(move || body(&stage))
+}
+
 /// For models that are too large otherwise.
 fn with_two_preemptions(body: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
@@ -114,7 +114,7 @@ fn with_two_preemptions(body: impl Fn() + Sync + Send + 'static) {
 fn publish(public: Public) {
     with_two_preemptions(move || {
         let stage = Stage::new();
-        let thief = stage.spawn(|stage| stage.rob(2));
+        let thief = spawn(&stage, |stage| stage.rob(2));
         (0..3).for_each(|i| stage.offer(i, public, true));
         // What is older than a stolen job is stolen too.
         let popped = [2, 1, 0].map(|i| stage.pop(i));
@@ -141,7 +141,7 @@ fn ring_settles_who_gets_the_last_public_jobs() {
         let stage = Stage::new();
         stage.push(0);
         stage.offer(1, Public::All, false);
-        let thief = stage.spawn(|stage| stage.rob(2));
+        let thief = spawn(&stage, |stage| stage.rob(2));
         stage.pop(1);
         stage.pop(0);
         thief.join().unwrap();
@@ -156,7 +156,7 @@ fn ring_is_exposed_while_its_owner_pops() {
         let stage = Stage::new();
         stage.push(0);
         stage.push(1);
-        let thief = stage.spawn(|stage| {
+        let thief = spawn(&stage, |stage| {
             stage.ring.expose();
             stage.rob(2);
         });
@@ -174,7 +174,7 @@ fn ring_is_exposed_while_its_owner_pops_and_pushes() {
         let stage = Stage::new();
         stage.push(0);
         stage.push(1);
-        let thief = stage.spawn(|stage| {
+        let thief = spawn(&stage, |stage| {
             stage.ring.expose();
             stage.rob(2);
         });
@@ -194,8 +194,10 @@ fn expose_for_another(body: fn(&Stage)) {
         stage.push(0);
         stage.offer(1, Public::Oldest, false);
         let thieves = [
-            stage.spawn(|stage| drop(stage.ring.expose())),
-            stage.spawn(|stage| stage.rob(2)),
+            spawn(&stage, |stage| {
+                stage.ring.expose();
+            }),
+            spawn(&stage, |stage| stage.rob(2)),
         ];
         body(&stage);
         for thief in thieves {
@@ -240,9 +242,11 @@ fn fill(begin: usize) {
         }
         let end = (begin + 5).min(TOYS);
         (begin..begin + 2).for_each(|i| stage.offer(i, Public::All, false));
-        let thief = stage.spawn(|stage| stage.rob(2));
+        let thief = spawn(&stage, |stage| stage.rob(2));
         (begin + 2..end).for_each(|i| stage.offer(i, Public::All, false));
-        (begin..end).rev().for_each(|i| drop(stage.pop(i)));
+        for i in (begin..end).rev() {
+            stage.pop(i);
+        }
         thief.join().unwrap();
         stage.assert_ran(end);
     });
@@ -276,7 +280,7 @@ fn ring_hides_no_push_from_a_sleeper() {
         let stage = Stage::new();
         stage.offer(0, Public::Same, false);
         stage.pop(0);
-        let sleeper = stage.spawn(looks_in_vain);
+        let sleeper = spawn(&stage, looks_in_vain);
         let is_asked = stage.push(1);
         let sleeps = sleeper.join().unwrap();
         assert!(is_asked || !sleeps, "a private job beside a sleeper");
@@ -327,7 +331,7 @@ fn ask(public: Public) {
     loom::model(move || {
         let stage = Stage::new();
         stage.offer(0, Public::Same, false);
-        let asker = stage.spawn(|stage| stage.ring.ask());
+        let asker = spawn(&stage, |stage| stage.ring.ask());
         unsafe { stage.ring.attend(public, false) };
         asker.join().unwrap();
         if stage.ring.is_asked() {
@@ -361,7 +365,7 @@ fn ring_knows_whose_work_a_job_is() {
     const SECOND: u8 = 2;
     with_two_preemptions(|| {
         let stage = Stage::new();
-        let thief = stage.spawn(|stage| {
+        let thief = spawn(&stage, |stage| {
             for _ in 0..2 {
                 stage.ring.expose();
                 let theft = stage.steal(|owner| owner == Some(SECOND));
