@@ -24,7 +24,9 @@ use std::time::{Duration, Instant};
 ///
 /// A thread that does work of some runtime and joins a task that nobody has begun runs it itself; so `rt.spawn(f).join()` ends
 /// on a single worker. For a task that is being run it sleeps, save that a worker runs its share of a
-/// [broadcast](crate::Runtime::broadcast) meanwhile, because the task may wait for that. A thread from outside only sleeps.
+/// [broadcast](crate::Runtime::broadcast) meanwhile, because the task may wait for that; and so do workers that wait for what
+/// joins here. A thread from outside only sleeps, and `.await` in an executor of somebody else's runs nothing: a worker that blocks
+/// on that is out of reach of broadcasts.
 #[must_use = "dropping the handle detaches the task; `let _ =` or `drop` says that this is meant"]
 pub struct TaskHandle<T>(Arc<dyn Joinable<T>>);
 

@@ -104,15 +104,15 @@ fn spawn<R: 'static>(stage: &Arc<Stage>, body: fn(&Stage) -> R) -> thread::JoinH
 }
 
 /// For models that are too large otherwise.
-fn with_two_preemptions(body: impl Fn() + Sync + Send + 'static) {
+fn bounded(body: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
+    model.preemption_bound = Some(std::env::var("PB").map_or(3, |s| s.parse().unwrap()));
     model.check(body);
 }
 
 /// An owner that publishes at each push, and a thief.
 fn publish(public: Public) {
-    with_two_preemptions(move || {
+    bounded(move || {
         let stage = Stage::new();
         let thief = spawn(&stage, |stage| stage.rob(2));
         (0..3).for_each(|i| stage.offer(i, public, true));
@@ -188,8 +188,8 @@ fn ring_is_exposed_while_its_owner_pops_and_pushes() {
 }
 
 /// Exposed by one thief, robbed by another, who may have come for what its owner has published.
-fn expose_for_another(body: fn(&Stage)) {
-    with_two_preemptions(move || {
+fn expose_for_another(body: fn(&Stage) -> usize) {
+    bounded(move || {
         let stage = Stage::new();
         stage.push(0);
         stage.offer(1, Public::Oldest, false);
@@ -199,15 +199,14 @@ fn expose_for_another(body: fn(&Stage)) {
             }),
             spawn(&stage, |stage| stage.rob(2)),
         ];
-        body(&stage);
+        let pushed = body(&stage);
         for thief in thieves {
             thief.join().unwrap();
         }
         // The ring is as good as before.
-        stage.offer(4, Public::All, false);
-        assert!(stage.pop(4));
-        let ran = |i: usize| stage.toys[i].runs.with(|runs| unsafe { *runs });
-        assert_eq!([0, 1, 4].map(ran), [1; 3]);
+        stage.offer(pushed, Public::All, false);
+        assert!(stage.pop(pushed));
+        stage.assert_ran(pushed + 1);
     });
 }
 
@@ -216,6 +215,7 @@ fn ring_is_exposed_by_one_thief_and_robbed_by_another() {
     expose_for_another(|stage| {
         stage.pop(1);
         stage.pop(0);
+        2
     });
 }
 
@@ -224,15 +224,15 @@ fn ring_is_exposed_and_robbed_while_its_owner_goes_on() {
     expose_for_another(|stage| {
         stage.pop(1);
         stage.offer(2, Public::Oldest, true);
-        let own = stage.pop(2);
+        stage.pop(2);
         stage.pop(0);
-        assert!(own || stage.toys[2].runs.with(|runs| unsafe { *runs }) <= 1);
+        3
     });
 }
 
 /// A ring begins with four slots. The thief reads them while they are written, overwritten, and moved to a larger array.
 fn fill(begin: usize) {
-    with_two_preemptions(move || {
+    bounded(move || {
         let stage = Stage::new();
         // Jobs that are gone: what follows begins at any slot.
         for i in 0..begin {
@@ -335,7 +335,11 @@ fn ask(public: Public) {
         unsafe { stage.ring.attend(public, false) };
         asker.join().unwrap();
         if stage.ring.is_asked() {
-            assert!(stage.push(1), "a request is forgotten");
+            // As a push would find it. A plain load might find what `attend` has swapped in even if the request came after
+            // that: loom does not know that nothing comes between the two halves of a swap.
+            let limit = unsafe { stage.ring.own.limit.unsync_load() };
+            assert_eq!(limit, 0, "a request is forgotten");
+            stage.push(1);
             unsafe { stage.ring.attend(Public::Oldest, false) };
             assert!(!stage.ring.is_asked());
             stage.pop(1);
@@ -363,7 +367,7 @@ fn ring_answers_a_request_or_remembers_it() {
 fn ring_knows_whose_work_a_job_is() {
     const FIRST: u8 = 1;
     const SECOND: u8 = 2;
-    with_two_preemptions(|| {
+    bounded(|| {
         let stage = Stage::new();
         let thief = spawn(&stage, |stage| {
             for _ in 0..2 {
