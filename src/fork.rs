@@ -119,26 +119,31 @@ fn attend(queue: &Queue, site: Site) -> bool {
     frame::with_crew(|crew| {
         let crew = crew.expect("who forks is in a frame");
         let opens = !queue.ring.is_active();
+        let public = if queue.ring.is_asked() {
+            Public::Oldest
+        } else {
+            Public::Same
+        };
+        // Whoever sleeps now, or is called and finds no more than one fork, relies on being thought of at the next push.
+        let is_anybody_asleep = || crew.sleep.parked() > 0 || crew.is_anybody_dozing();
+        let alert = is_anybody_asleep();
+        // SAFETY: who forks owns the queue.
+        unsafe { queue.ring.attend(public, alert) };
+        // Pairs with the fences of sleepers: they see the fork in an active ring, or are seen from here on.
+        fence(Ordering::SeqCst);
+        if !alert && is_anybody_asleep() {
+            queue.ring.alert();
+        }
         let wake = if opens {
             open(crew, queue, site)
         } else {
             is_long(crew, queue)
         };
-        let public = match (wake, queue.ring.is_asked()) {
-            (true, _) => Public::All,
-            (false, true) => Public::Oldest,
-            (false, false) => Public::Same,
-        };
-        // Whoever sleeps now, or is called and finds no more than one fork, relies on being thought of at the next push.
-        let alert = crew.sleep.parked() > 0 || crew.is_anybody_dozing();
-        // SAFETY: who forks owns the queue.
-        unsafe { queue.ring.attend(public, alert) };
-        // Pairs with the fences of sleepers: they see the fork, or are seen.
-        fence(Ordering::SeqCst);
         if wake {
+            // SAFETY: as above.
+            unsafe { queue.ring.attend(Public::All, true) };
+            fence(Ordering::SeqCst);
             call(crew);
-        } else if !alert && (crew.sleep.parked() > 0 || crew.is_anybody_dozing()) {
-            queue.ring.alert();
         }
         opens
     })
@@ -149,8 +154,6 @@ fn open(crew: &Crew, queue: &Queue, site: Site) -> bool {
     let now_ns = crew.now_ns();
     queue.began_ns.store(now_ns, Ordering::Relaxed);
     queue.unattended.store(0, Ordering::Relaxed);
-    // Pairs with the fences of sleepers, as the one that follows; those who sleep already are seen now.
-    fence(Ordering::SeqCst);
     if !is_anybody_idle(crew) {
         return false;
     }
