@@ -391,6 +391,15 @@ fn ring_knows_whose_work_a_job_is() {
         stage.pop(3);
         stage.ring.end();
         thief.join().unwrap();
-        stage.assert_ran(4);
+        // Who wants the right one gets it.
+        stage.ring.begin(FIRST);
+        stage.ring.begin(SECOND);
+        stage.offer(4, Public::All, false);
+        assert_eq!(stage.steal(|owner| owner == Some(FIRST)), Theft::Refused);
+        assert_eq!(stage.steal(|owner| owner == Some(SECOND)), Theft::Taken(4));
+        assert!(!stage.pop(4));
+        stage.ring.end();
+        stage.ring.end();
+        stage.assert_ran(5);
     });
 }
