@@ -30,6 +30,8 @@ use crate::wait::Wait;
 const PUSHES_A_CLOCK: u32 = 16;
 
 /// Runs `a` here, and `b` here or elsewhere. For a thread that owns `queue`, which is that of its topmost frame.
+///
+/// Whatever this kept in a register while `a` runs, every call in `a` would have to save: so the queue is looked up again.
 #[inline(always)]
 pub(crate) fn fork<A, B, RA, RB>(queue: &Queue, a: A, b: B) -> (RA, RB)
 where
@@ -40,55 +42,74 @@ where
 {
     let fork = Fork::new(b);
     // SAFETY: (1) the caller's; (2) this function neither returns nor unwinds before `b` was popped or is done.
-    let opened = unsafe { queue.ring.push(fork.job()) } && attend(queue, site::<B, RB>());
-    let ra = isolate::catch(a);
+    let pushed = unsafe { queue.ring.push(fork.job()) };
+    fork.lies_at(pushed.at);
+    if pushed.wants_attention {
+        attend(queue, fork.job(), site::<B, RB>());
+    }
+    match isolate::catch(a) {
+        Ok(ra) => {
+            // SAFETY: the frame is the same as before, so it has a queue.
+            let queue = unsafe { frame::known_queue() };
+            // SAFETY: this thread owns the queue, and has pushed.
+            if unsafe { queue.ring.pop(fork.place()) } {
+                // SAFETY: popped, so it is ours: INVARIANT(stage).
+                let b = unsafe { fork.body() };
+                return (ra, b());
+            }
+            finish_public(queue, Ok(ra), &fork)
+        }
+        Err(payload) => finish_panicked(payload, &fork),
+    }
+}
+
+/// Where `a` has panicked.
+#[cold]
+#[inline(never)]
+fn finish_panicked<B, RA, RB>(payload: Payload, fork: &Fork<B, RB>) -> (RA, RB)
+where
+    B: FnOnce() -> RB,
+{
+    let panic = caught(payload);
+    // SAFETY: as in `fork`.
+    let queue = unsafe { frame::known_queue() };
     // SAFETY: this thread owns the queue, and has pushed.
-    if !unsafe { queue.ring.pop() } {
-        return finish_stolen(queue, opened.then(site::<B, RB>), ra, &fork);
+    if unsafe { queue.ring.pop(fork.place()) } {
+        // SAFETY: popped, so it is ours: INVARIANT(stage).
+        let b = unsafe { fork.body() };
+        return both(Err(panic), isolate::catch(b).map_err(caught));
     }
-    // SAFETY: popped, so it is ours: INVARIANT(stage).
-    let b = unsafe { fork.body() };
-    match ra {
-        Ok(ra) if !opened => (ra, b()),
-        ra => finish(queue, opened.then(site::<B, RB>), ra, b),
-    }
+    finish_public(queue, Err(panic), fork)
 }
 
-/// Where `a` has panicked, or the ring is to rest again: `b` is caught.
+/// Where `b` is public: somebody else may have it, and the ring may be to rest again.
 #[cold]
 #[inline(never)]
-fn finish<RA, RB>(
+fn finish_public<B, RA, RB>(
     queue: &Queue,
-    opened_by: Option<Site>,
-    ra: Result<RA, Payload>,
-    b: impl FnOnce() -> RB,
-) -> (RA, RB) {
-    let ra = ra.map_err(caught);
-    let rb = isolate::catch(b).map_err(caught);
-    close(queue, opened_by, true);
-    both(ra, rb)
-}
-
-/// Where somebody else has `b`.
-#[cold]
-#[inline(never)]
-fn finish_stolen<B, RA, RB>(
-    queue: &Queue,
-    opened_by: Option<Site>,
-    ra: Result<RA, Payload>,
+    ra: Result<RA, TaskPanic>,
     fork: &Fork<B, RB>,
 ) -> (RA, RB)
 where
     B: FnOnce() -> RB,
 {
-    let ra = ra.map_err(caught);
-    frame::with_crew(|crew| {
-        let crew = crew.expect("who forks is in a frame");
-        wait(crew, queue, fork.stolen());
-    });
-    // SAFETY: it is done: INVARIANT(stage).
-    let rb = unsafe { fork.result() };
-    close(queue, opened_by, false);
+    // SAFETY: this thread owns the queue, and its pop has just failed.
+    let ours = unsafe { queue.ring.pop_public(fork.place()) };
+    let rb = if ours {
+        // SAFETY: popped, so it is ours: INVARIANT(stage).
+        let b = unsafe { fork.body() };
+        isolate::catch(b).map_err(caught)
+    } else {
+        frame::with_crew(|crew| {
+            let crew = crew.expect("who forks is in a frame");
+            wait(crew, queue, fork.stolen());
+        });
+        // SAFETY: it is done: INVARIANT(stage).
+        unsafe { fork.result() }
+    };
+    if queue.is_opened_by(fork.job()) {
+        close(queue, site::<B, RB>(), ours);
+    }
     both(ra, rb)
 }
 
@@ -112,14 +133,15 @@ fn both<RA, RB>(ra: Result<RA, TaskPanic>, rb: Result<RB, TaskPanic>) -> (RA, RB
     }
 }
 
-/// A push asks for attention. True if it was the first one since the ring rested: then [`close`] follows.
+/// The push of `job` asks for attention. If it is the first one since the ring rested, [`close`] follows at its pop: which comes by
+/// there, because such a job is public at once, and the oldest of those that are left stays so.
 #[cold]
 #[inline(never)]
-fn attend(queue: &Queue, site: Site) -> bool {
+fn attend(queue: &Queue, job: *const Job, site: Site) {
     frame::with_crew(|crew| {
         let crew = crew.expect("who forks is in a frame");
         let opens = !queue.ring.is_active();
-        let public = if queue.ring.is_asked() {
+        let public = if opens || queue.ring.is_asked() {
             Public::Oldest
         } else {
             Public::Same
@@ -135,6 +157,7 @@ fn attend(queue: &Queue, site: Site) -> bool {
             queue.ring.alert();
         }
         let wake = if opens {
+            queue.set_opener(job);
             open(crew, queue, site)
         } else {
             is_long(crew, queue)
@@ -145,8 +168,7 @@ fn attend(queue: &Queue, site: Site) -> bool {
             fence(Ordering::SeqCst);
             call(crew);
         }
-        opens
-    })
+    });
 }
 
 /// The first fork after a rest: whether to wake somebody for it.
@@ -200,8 +222,7 @@ fn site<B: FnOnce() -> RB, RB>() -> Site {
 }
 
 /// The first fork has ended: the ring rests again.
-fn close(queue: &Queue, opened_by: Option<Site>, alone: bool) {
-    let Some(site) = opened_by else { return };
+fn close(queue: &Queue, site: Site, alone: bool) {
     // SAFETY: who forks owns the queue.
     unsafe { queue.ring.rest() };
     frame::with_crew(|crew| {

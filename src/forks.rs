@@ -8,7 +8,7 @@ use crate::barrier::Barrier;
 use crate::job::{Job, StolenJob};
 use crate::lineage::Node;
 use crate::ring::{Ring, Theft};
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::waiter::Waiter;
 use crossbeam::utils::CachePadded;
 use std::sync::OnceLock;
@@ -60,6 +60,8 @@ pub(crate) struct Queue {
     pub(crate) unattended: AtomicU32,
     /// Owner only: when the forks that are in the ring began.
     pub(crate) began_ns: AtomicU64,
+    /// Owner only: the first of them. Only compared.
+    opener: AtomicPtr<Job>,
     /// Owner only: the seat that a guest has borrowed, plus one; else zero.
     seat: AtomicU64,
 }
@@ -71,8 +73,19 @@ impl Queue {
             waiter: CachePadded::new(Waiter::new()),
             unattended: AtomicU32::new(0),
             began_ns: AtomicU64::new(0),
+            opener: AtomicPtr::new(std::ptr::null_mut()),
             seat: AtomicU64::new(0),
         }
+    }
+
+    /// Owner: notes the first fork since the ring rested.
+    pub(crate) fn set_opener(&self, job: *const Job) {
+        self.opener.store(job.cast_mut(), Ordering::Relaxed);
+    }
+
+    /// Owner: whether this is that fork, as long as the ring does not rest.
+    pub(crate) fn is_opened_by(&self, job: *const Job) -> bool {
+        std::ptr::eq(self.opener.load(Ordering::Relaxed), job)
     }
 
     /// Owner: notes the seat that it has borrowed.

@@ -145,6 +145,19 @@ pub(crate) fn queue<'f>() -> Option<&'f Queue> {
     unsafe { QUEUE.get().as_ref() }
 }
 
+/// As [`queue`], where there is one.
+///
+/// # Safety
+///
+/// This thread has a queue in its topmost frame.
+#[inline(always)]
+pub(crate) unsafe fn known_queue<'f>() -> &'f Queue {
+    let queue = queue();
+    debug_assert!(queue.is_some());
+    // SAFETY: the caller's.
+    unsafe { queue.unwrap_unchecked() }
+}
+
 /// Whether the work that this thread does now is `crew`'s, and forks.
 #[inline]
 pub(crate) fn forks_in(crew: &Crew) -> bool {

@@ -13,8 +13,10 @@
 use crate::isolate;
 use crate::lineage::Node;
 use crate::panic::TaskPanic;
+use crate::ring::Position;
 use crate::sync::UnsafeCell;
 use crate::waiter::Waiter;
+use std::cell::Cell;
 use std::mem::{ManuallyDrop, MaybeUninit};
 
 /// What all forks have in common.
@@ -108,6 +110,9 @@ pub(crate) struct Fork<F, R> {
     /// INVARIANT(stage): first the closure, taken once: by the owner after a pop that succeeded, or by the thief. Then nothing, or what the
     /// thief has written before it was done, taken once by the owner after that.
     stage: UnsafeCell<Stage<F, R>>,
+    /// Owner only: where in its ring this lies. It is kept here, and not in a register that every call in the first half would
+    /// have to save.
+    place: Cell<Position>,
 }
 
 union Stage<F, R> {
@@ -126,7 +131,20 @@ impl<F: FnOnce() -> R, R> Fork<F, R> {
             stage: UnsafeCell::new(Stage {
                 body: ManuallyDrop::new(body),
             }),
+            place: Cell::new(Position::default()),
         }
+    }
+
+    /// Owner, after its push.
+    #[inline(always)]
+    pub(crate) fn lies_at(&self, place: Position) {
+        self.place.set(place);
+    }
+
+    /// Owner: what [`lies_at`](Self::lies_at) was told.
+    #[inline(always)]
+    pub(crate) fn place(&self) -> Position {
+        self.place.get()
     }
 
     /// The job, by an address that may also be used for the whole fork: INVARIANT(first).
@@ -213,10 +231,11 @@ mod model {
 
         fn fork(&self) -> u32 {
             let fork = Box::new(Fork::new(|| 7));
-            if unsafe { self.ring.push(fork.job()) } {
+            let pushed = unsafe { self.ring.push(fork.job()) };
+            if pushed.wants_attention {
                 unsafe { self.ring.attend(Public::All, false) };
             }
-            let result = if unsafe { self.ring.pop() } {
+            let result = if unsafe { self.ring.pop(pushed.at) || self.ring.pop_public(pushed.at) } {
                 let body = unsafe { fork.body() };
                 body()
             } else {

@@ -10,8 +10,10 @@
 //! ```
 //!
 //! *Owner.* It pushes at `head` and pops there, with plain loads and stores, as long as what it pops is private. A pop
-//! first moves `head` down over the job, then looks at `split`: if the job lies below, it takes the lock, and then the job is
-//! either still there or was taken. Pushing never takes the lock, unless [`push`](Ring::push) asks for attention.
+//! first moves `head` down to the job, then looks at `split`: if the job lies below, it takes the lock, and then the job is
+//! either still there or was taken. Pushing never takes the lock, unless [`push`](Ring::push) asks for attention. Where a job
+//! lies is kept by whoever has pushed it: to find it as `head - 1` would make each push wait for the one before it. After a
+//! theft `head` is moved up to `tail`, so positions are never used again below it.
 //!
 //! *Thief.* Under the lock it takes the job at `tail`, if that is public and the thief wants it: it may look at who the
 //! job belongs to before it takes it, so nothing is ever taken by mistake and has to be put back. Thieves only try the
@@ -93,6 +95,18 @@ unsafe impl<J: Sync, M: Send> Sync for Ring<J, M> {}
 // SAFETY: a ring owns nothing that is bound to a thread.
 unsafe impl<J: Sync, M: Send> Send for Ring<J, M> {}
 
+/// Where a job lies in a ring.
+#[derive(Copy, Clone, Debug, Default)]
+pub(crate) struct Position(u64);
+
+/// What came of a push.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Pushed {
+    pub(crate) at: Position,
+    /// [`attend`](Ring::attend) before the next push, and look who is hungry.
+    pub(crate) wants_attention: bool,
+}
+
 /// What a thief found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Theft<J> {
@@ -123,15 +137,14 @@ impl<J, M: Copy> Ring<J, M> {
         }
     }
 
-    /// Owner: puts a job on top. True if attention is needed: [`make_room`](Self::make_room) before the next push, and a look at
-    /// who is hungry.
+    /// Owner: puts a job on top.
     ///
     /// # Safety
     ///
     /// 1. The calling thread is the owner.
     /// 2. `job` points to a job that stays where it is until it was popped, or whoever took it has let go of it.
     #[inline(always)]
-    pub(crate) unsafe fn push(&self, job: *const J) -> bool {
+    pub(crate) unsafe fn push(&self, job: *const J) -> Pushed {
         let head = self.own.head.load(Ordering::Relaxed);
         // SAFETY: (1) and INVARIANT(slots): nobody replaces the array meanwhile.
         self.own.slots.with(|slots| {
@@ -146,36 +159,44 @@ impl<J, M: Copy> Ring<J, M> {
         self.own.head.store(head + 1, Ordering::Release);
         // Pairs with the heavy barrier between lowering `limit` and looking at `head`.
         self.own.barrier.light();
-        head + 1 > self.own.limit.load(Ordering::Relaxed)
+        Pushed {
+            at: Position(head),
+            wants_attention: head + 1 > self.own.limit.load(Ordering::Relaxed),
+        }
     }
 
-    /// Owner: takes the newest job off, if it is still there.
+    /// Owner: takes the newest job off, which was pushed `at` this position, if it is private. If this returns false,
+    /// [`pop_public`](Self::pop_public) must follow at once.
     ///
     /// # Safety
     ///
-    /// The calling thread is the owner, and has pushed at least as often as popped.
+    /// The calling thread is the owner, and has popped all that it has pushed since.
     #[inline(always)]
-    pub(crate) unsafe fn pop(&self) -> bool {
-        let newest = self.own.head.load(Ordering::Relaxed) - 1;
-        self.own.head.store(newest, Ordering::Relaxed);
+    pub(crate) unsafe fn pop(&self, at: Position) -> bool {
+        // Not `head - 1`: a push would hang on all pops before it, and a load of what was just stored takes as long as all the rest.
+        self.own.head.store(at.0, Ordering::Relaxed);
         // Pairs with the heavy barrier in `expose`.
         self.own.barrier.light();
         // Relaxed: what is private, nobody else has touched.
-        newest >= self.shared.split.load(Ordering::Relaxed) || self.pop_public(newest)
+        at.0 >= self.shared.split.load(Ordering::Relaxed)
     }
 
-    /// The job at `newest` is, or was, public: the lock decides.
+    /// Owner, where [`pop`](Self::pop) has found that the job is, or was, public: the lock decides. True if it is still there.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread is the owner, and `pop` has just returned false.
     #[cold]
-    #[inline(never)]
-    fn pop_public(&self, newest: u64) -> bool {
+    pub(crate) unsafe fn pop_public(&self, at: Position) -> bool {
         let _lock = self.shared.owners.lock();
         let tail = self.shared.tail.load(Ordering::Relaxed);
-        if newest < tail {
-            self.own.head.store(newest + 1, Ordering::Relaxed);
+        if at.0 < tail {
+            // The oldest go first: this was taken, and all below it; and all above it was popped, or taken.
+            self.own.head.store(tail, Ordering::Relaxed);
             return false;
         }
-        // Half of what is left stays public: its owner will want the newest of them next.
-        let public = (newest - tail).div_ceil(2);
+        // Half of what is left stays public: its owner will want the newest of them next. The oldest always does.
+        let public = (at.0 - tail).div_ceil(2);
         self.shared.split.store(tail + public, Ordering::Relaxed);
         true
     }

@@ -13,6 +13,8 @@ const TOYS: usize = 8;
 /// A job that counts how often it was run. The cell fails the model if who runs it has not seen it written, or if two run it.
 struct Toy {
     runs: UnsafeCell<u32>,
+    /// Where the owner has pushed it. Its own.
+    at: UnsafeCell<Position>,
 }
 
 unsafe impl Sync for Toy {}
@@ -26,6 +28,7 @@ impl Stage {
     fn new() -> Arc<Self> {
         let toy = || Toy {
             runs: UnsafeCell::new(u32::MAX),
+            at: UnsafeCell::new(Position::default()),
         };
         Arc::new(Self {
             ring: Ring::new(Barrier::of_this_process()),
@@ -36,7 +39,9 @@ impl Stage {
     /// Owner: makes job `i`, and pushes it. True if that asks for attention.
     fn push(&self, i: usize) -> bool {
         self.toys[i].runs.with_mut(|runs| unsafe { *runs = 0 });
-        unsafe { self.ring.push(&self.toys[i]) }
+        let pushed = unsafe { self.ring.push(&self.toys[i]) };
+        self.toys[i].at.with_mut(|at| unsafe { *at = pushed.at });
+        pushed.wants_attention
     }
 
     /// Owner: the same, with attention where it is asked for.
@@ -48,7 +53,8 @@ impl Stage {
 
     /// Owner: takes job `i` off, which it has pushed last, and runs it if it is there.
     fn pop(&self, i: usize) -> bool {
-        let is_there = unsafe { self.ring.pop() };
+        let at = self.toys[i].at.with(|at| unsafe { *at });
+        let is_there = unsafe { self.ring.pop(at) || self.ring.pop_public(at) };
         if is_there {
             self.run(&self.toys[i]);
         }

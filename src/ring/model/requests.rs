@@ -70,7 +70,8 @@ fn ring_knows_whose_work_a_job_is() {
         // Who wants the right one gets it.
         stage.ring.begin(FIRST);
         stage.ring.begin(SECOND);
-        stage.offer(4, Public::All, false);
+        stage.push(4);
+        unsafe { stage.ring.attend(Public::All, false) };
         assert_eq!(stage.steal(|owner| owner == Some(FIRST)), Theft::Refused);
         assert_eq!(stage.steal(|owner| owner == Some(SECOND)), Theft::Taken(4));
         assert!(!stage.pop(4));
