@@ -101,6 +101,15 @@ where
     with_current(|crew| task::spawn(crew, body))
 }
 
+/// As [`Runtime::spawn_detached`](crate::Runtime::spawn_detached), in the runtime whose work this thread does, else in the
+/// [global](crate::global) one.
+pub fn spawn_detached<F>(body: F)
+where
+    F: FnOnce() + Send + 'static,
+{
+    with_current(|crew| task::spawn_detached(crew, body));
+}
+
 /// How many workers the runtime has whose work this thread does, else the [global](crate::global) one.
 pub fn current_num_threads() -> usize {
     with_current(Crew::workers)

@@ -59,7 +59,7 @@ mod worker;
 pub use batch::{Batch, Ctx, Divisible, Fold, Source, StatefulBatch};
 pub use broadcast::BroadcastCtx;
 pub use builder::{Builder, Pinning};
-pub use current::{current_num_threads, join, scope, spawn};
+pub use current::{current_num_threads, join, scope, spawn, spawn_detached};
 pub use error::BuildError;
 pub use hook::PanicLocation;
 pub use outcome::{Cause, ItemError, Outcome};

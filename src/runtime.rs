@@ -178,6 +178,23 @@ impl Runtime {
         task::spawn(&self.crew, body)
     }
 
+    /// As [`spawn`](Self::spawn) for a task that nobody will ask for. A closure of two words or less is stored without an
+    /// allocation of its own. A panic in it is told to the panic hook, and ends there.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// rt.spawn_detached(move || sender.send(6 * 7).expect("somebody receives"));
+    /// assert_eq!(receiver.recv(), Ok(42));
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn spawn_detached<F>(&self, body: F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        task::spawn_detached(&self.crew, body);
+    }
+
     pub(crate) fn crew(&self) -> &Crew {
         &self.crew
     }

@@ -169,6 +169,17 @@ where
     handle
 }
 
+/// Spawns `body` into `crew`, for nobody to ask for.
+pub(crate) fn spawn_detached(crew: &Crew, body: impl FnOnce() + Send + 'static) {
+    let task = Task::new(move |_: &usize| {
+        // The panic hook was told.
+        if let Err(payload) = isolate::catch(body) {
+            isolate::discard(payload);
+        }
+    });
+    crew.spawn(frame::seat_in(crew), task);
+}
+
 /// Wakes a thread that is parked.
 struct Unpark(Thread);
 

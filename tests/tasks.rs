@@ -286,6 +286,49 @@ fn a_task_whose_handle_is_dropped_runs() {
     });
 }
 
+/// Small closures and large ones, from everywhere; some panic, some payloads do so again.
+#[test]
+fn detached_tasks_run_once_and_their_panics_end_with_them() {
+    watched(|| {
+        all_around(|rt| {
+            let drops = Arc::<AtomicUsize>::default();
+            let ended = Arc::new(Meeting::new(300));
+            let ran = Arc::<AtomicUsize>::default();
+            for i in 0..300_usize {
+                let (drops, ended, ran) = (drops.clone(), ended.clone(), ran.clone());
+                let ballast = [i; 9];
+                rt.spawn_detached(move || {
+                    ran.fetch_add(ballast[i % 9], Ordering::SeqCst);
+                    ended.come();
+                    if i % 3 == 0 {
+                        panic_any(Bad(drops));
+                    }
+                });
+            }
+            ended.wait();
+            eventually("all payloads are dropped", || {
+                drops.load(Ordering::SeqCst) == 100
+            });
+            assert_eq!(ran.load(Ordering::SeqCst), 299 * 300 / 2);
+        });
+    });
+}
+
+#[test]
+fn a_detached_task_spawns_in_the_runtime_that_it_is_in() {
+    watched(|| {
+        all_sizes(|rt, _| {
+            let (sender, receiver) = channel();
+            rt.spawn_detached(move || {
+                ganger::spawn_detached(move || {
+                    sender.send(ganger::current_num_threads()).expect("awaited");
+                });
+            });
+            assert_eq!(receiver.recv(), Ok(rt.current_num_threads()));
+        });
+    });
+}
+
 #[test]
 fn results_that_nobody_takes_are_dropped_once() {
     watched(|| {

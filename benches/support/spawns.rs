@@ -65,7 +65,7 @@ impl Peer {
             Self::Threadpool(pool) => pool.execute(task),
             Self::Channel(pool) => pool.execute(task),
             Self::Tokio(rt) => drop(rt.spawn(async move { task() })),
-            Self::Ganger(rt) => drop(rt.spawn(task)),
+            Self::Ganger(rt) => rt.spawn_detached(task),
             other => other.cannot("spawn"),
         }
     }
@@ -289,7 +289,7 @@ fn tokio_node(levels: u32) {
 
 fn ganger_node(levels: u32) {
     for _ in 0..children(levels) {
-        drop(ganger::spawn(move || ganger_node(levels - 1)));
+        ganger::spawn_detached(move || ganger_node(levels - 1));
     }
     LEFT.count(1);
 }
