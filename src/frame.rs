@@ -171,7 +171,12 @@ pub(crate) fn has_queue_in(crew: &Crew) -> bool {
 
 /// The name under which this thread sits in `crew` already, if it does.
 pub(crate) fn seat_in(crew: &Crew) -> Option<usize> {
-    find(|frame| ptr::eq(frame.crew, crew).then_some(frame.worker))
+    seat_at(crew.id().addr())
+}
+
+/// As [`seat_in`], of the crew at this address, which may be gone.
+pub(crate) fn seat_at(crew: usize) -> Option<usize> {
+    find(|frame| (frame.crew.addr() == crew).then_some(frame.worker))
 }
 
 /// Runs `body` with the crew whose work this thread does now, if it does any.

@@ -27,8 +27,17 @@ use std::time::{Duration, Instant};
 /// [broadcast](crate::Runtime::broadcast) meanwhile, because the task may wait for that; and so do workers that wait for what
 /// joins here. A thread from outside only sleeps, and `.await` in an executor of somebody else's runs nothing: a worker that blocks
 /// on that is out of reach of broadcasts.
+///
+/// In a task that is run by a thread of another runtime which joins it, [`join`](crate::join()) and the other free functions mean
+/// that runtime.
 #[must_use = "dropping the handle detaches the task; `let _ =` or `drop` says that this is meant"]
-pub struct TaskHandle<T>(Arc<dyn Joinable<T>>);
+pub struct TaskHandle<T> {
+    task: Arc<dyn Joinable<T>>,
+    /// The address of the crew into which it was spawned.
+    crew: usize,
+    /// How many workers there are.
+    workers: usize,
+}
 
 /// What a handle sees of its task.
 trait Joinable<T>: Send + Sync {
@@ -159,7 +168,11 @@ where
         waker: Mutex::new(None),
         stage: UnsafeCell::new(Stage::Closure(body)),
     });
-    let handle = TaskHandle(cell.clone());
+    let handle = TaskHandle {
+        task: cell.clone(),
+        crew: crew.id().addr(),
+        workers: crew.workers(),
+    };
     let task = Task::new(move |worker: &usize| {
         cell.run(*worker);
         // A detached task's result goes here; its `Drop` is the user's.
@@ -196,11 +209,10 @@ impl<T> TaskHandle<T> {
     ///
     /// If the task panicked.
     pub fn join(self) -> Result<T, TaskPanic> {
-        frame::with_crew(|crew| {
-            if let Some(worker) = crew.and_then(frame::seat_in) {
-                self.0.run_if_unbegun(worker);
-            }
-        });
+        if frame::with_crew(|crew| crew.is_some()) {
+            let worker = frame::seat_at(self.crew).unwrap_or(self.workers);
+            self.task.run_if_unbegun(worker);
+        }
         match self.wait_until(None) {
             Ok(result) => result,
             Err(_) => unreachable!("there is no deadline"),
@@ -236,13 +248,13 @@ impl<T> TaskHandle<T> {
 
     /// Whether the task has ended, and what its closure held was dropped.
     pub fn is_finished(&self) -> bool {
-        self.0.is_finished()
+        self.task.is_finished()
     }
 
     fn wait_until(self, deadline: Option<Instant>) -> Result<Result<T, TaskPanic>, Self> {
         loop {
             let waker = || Waker::from(Arc::new(Unpark(current())));
-            if let Some(result) = self.0.poll(&waker) {
+            if let Some(result) = self.task.poll(&waker) {
                 return Ok(result);
             }
             if help::read_mail() {
@@ -262,7 +274,7 @@ impl<T> TaskHandle<T> {
 impl<T> Drop for TaskHandle<T> {
     fn drop(&mut self) {
         // A result that comes later goes with its task.
-        self.0.forget();
+        self.task.forget();
     }
 }
 
@@ -273,7 +285,7 @@ impl<T> Future for TaskHandle<T> {
     ///
     /// If it is polled again after it was ready.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.0.poll(&|| context.waker().clone()) {
+        match self.task.poll(&|| context.waker().clone()) {
             Some(result) => Poll::Ready(result),
             None => Poll::Pending,
         }

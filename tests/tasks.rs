@@ -286,11 +286,11 @@ fn a_task_whose_handle_is_dropped_runs() {
     });
 }
 
-/// Small closures and large ones, from everywhere; some panic, some payloads do so again.
+/// Small closures and large ones; some panic, some payloads do so again.
 #[test]
 fn detached_tasks_run_once_and_their_panics_end_with_them() {
     watched(|| {
-        all_around(|rt| {
+        all_sizes(|rt, _| {
             let drops = Arc::<AtomicUsize>::default();
             let ended = Arc::new(Meeting::new(300));
             let ran = Arc::<AtomicUsize>::default();
