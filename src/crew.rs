@@ -14,6 +14,7 @@ use crate::policy::spin::Budget;
 use crate::sleep::Sleep;
 use crate::sync::{AtomicU32, Ordering, fence};
 use crate::tasks::{Task, Tasks};
+use crate::timers::Timers;
 use crate::topology;
 use crossbeam::utils::CachePadded;
 use std::time::Instant;
@@ -34,6 +35,7 @@ pub(crate) struct Crew {
     pub(crate) mail: Mail,
     pub(crate) sleep: Sleep,
     pub(crate) costs: Costs,
+    pub(crate) timers: Timers,
     /// How many threads sleep until something has ended, and would help with it.
     dozing: CachePadded<AtomicU32>,
     workers: usize,
@@ -73,6 +75,7 @@ impl Crew {
             mail: Mail::new(workers),
             sleep: Sleep::new(workers),
             costs: Costs::new(),
+            timers: Timers::new(),
             dozing: CachePadded::new(AtomicU32::new(0)),
             workers,
             callers_run,

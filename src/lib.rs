@@ -51,6 +51,7 @@ mod summary;
 mod sync;
 mod task;
 mod tasks;
+mod timers;
 mod topology;
 mod wait;
 mod waiter;

@@ -16,9 +16,11 @@ use crate::isolate;
 use crate::panic::TaskPanic;
 use crate::roster::{Pin, Post};
 use crate::sync::current;
+use crate::timers::Timers;
 use crate::topology::Machine;
 use crate::worker;
-use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam::channel::{Receiver, Sender, at, bounded, never, unbounded};
+use crossbeam::select;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -58,6 +60,7 @@ impl Master {
             .name("ganger-master".to_owned())
             .spawn(move || {
                 let (workers, failure) = plan.spawn_workers(&post);
+                let crew = plan.crew.clone();
                 let all_failed = workers.iter().all(Option::is_none);
                 // Before the builder goes on, which holds the handlers too: so they are not dropped here.
                 drop(plan);
@@ -66,7 +69,7 @@ impl Master {
                 // The builder waits for this, so somebody receives it.
                 let _ = answer.send(result);
                 if stays {
-                    watch(&inbox, workers);
+                    watch(&crew.timers, &inbox, workers);
                 }
             })
             .map_err(|source| BuildError::Spawn {
@@ -204,20 +207,25 @@ impl Life {
     }
 }
 
-/// Joins workers as they leave, until the runtime has ended and all have.
-fn watch(events: &Receiver<Event>, mut workers: Vec<Option<JoinHandle<()>>>) {
+/// Joins workers as they leave, until the runtime has ended and all have; and rings alarms meanwhile.
+fn watch(timers: &Timers, events: &Receiver<Event>, mut workers: Vec<Option<JoinHandle<()>>>) {
     let mut ending = false;
     while !ending || workers.iter().any(Option::is_some) {
-        match events.recv() {
-            Ok(Event::End) => ending = true,
-            Ok(Event::Left(index)) => {
-                if let Some(worker) = workers[index].take() {
-                    // It has said its last word; what follows are the destructors of its thread-locals.
-                    let _ = worker.join();
+        let alarm = timers.ring_due().map_or_else(never, at);
+        select! {
+            recv(events) -> event => match event {
+                Ok(Event::End) => ending = true,
+                Ok(Event::Left(index)) => {
+                    if let Some(worker) = workers[index].take() {
+                        // It has said its last word; what follows are the destructors of its thread-locals.
+                        let _ = worker.join();
+                    }
                 }
-            }
-            // We hold a sender ourselves through every worker, so this comes after the last one.
-            Err(_) => return,
+                // We hold a sender ourselves through every worker, so this comes after the last one.
+                Err(_) => return,
+            },
+            recv(timers.bell()) -> _ => {}
+            recv(alarm) -> _ => {}
         }
     }
 }

@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 7] = [
     ],
     &[
         "range", "seat", "waiter", "entry", "board", "sleep", "slots", "costs", "lineage", "ring",
-        "job", "forks", "closure", "tasks", "calls", "mail", "crew", "region", "frame",
+        "job", "forks", "closure", "tasks", "calls", "mail", "timers", "crew", "region", "frame",
     ],
     &[
         "participation",
