@@ -7,6 +7,7 @@ use crate::runtime::Runtime;
 use crate::topology::{Machine, unpinned};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// More threads than any machine has CPUs; a typing error above this.
 pub(crate) const MOST_THREADS: usize = 4096;
@@ -54,6 +55,7 @@ pub struct Builder {
     exit_handler: Option<Handler>,
     panic_locations: bool,
     run_on_caller: bool,
+    restart_budget: (u32, Duration),
 }
 
 impl Default for Builder {
@@ -67,6 +69,7 @@ impl Default for Builder {
             exit_handler: None,
             panic_locations: true,
             run_on_caller: true,
+            restart_budget: (3, Duration::from_secs(5)),
         }
     }
 }
@@ -99,14 +102,16 @@ impl Builder {
         self
     }
 
-    /// Called on each worker with its index, before it takes work. If it panics that worker is lost, and the runtime goes on
-    /// with the others: see [`WorkerInfo::lost`](crate::WorkerInfo::lost).
+    /// Called on each worker with its index, before it takes work. If it panics that worker is lost, and replaced as long as the
+    /// [budget](Self::restart_budget) lasts; then the runtime goes on with the others: see [`WorkerInfo::lost`](crate::WorkerInfo::lost).
+    /// Called again on each replacement.
     pub fn start_handler(mut self, handler: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.start_handler = Some(Arc::new(handler));
         self
     }
 
-    /// Called on each worker with its index, after its last item. A panic in it is told to the panic hook, and ends there.
+    /// Called on each worker with its index, after its last item. A panic in it is told to the panic hook, and ends there. Not
+    /// called on a worker that is lost.
     pub fn exit_handler(mut self, handler: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.exit_handler = Some(Arc::new(handler));
         self
@@ -126,6 +131,29 @@ impl Builder {
     /// variables or CPUs. Only a runtime whose workers have all left still runs it on the caller.
     pub fn run_on_caller(mut self, wanted: bool) -> Self {
         self.run_on_caller = wanted;
+        self
+    }
+
+    /// How many lost workers are replaced within any stretch of `period`: as intensity and period of a supervisor in Erlang. A
+    /// worker that is lost past that stays lost, and [`Runtime::health`] says so; those lost after the period has passed are
+    /// replaced again. Zero replaces none.
+    ///
+    /// Default: 3 within 5 seconds. What hits a thread once in a while is repaired; what hits each new one at once, as a `start_handler`
+    /// that always panics does, is given up within milliseconds instead of starting threads for ever.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let rt = ganger::Runtime::builder()
+    ///     .num_threads(2)
+    ///     .start_handler(|index| assert_eq!(index, 0, "expected"))
+    ///     .restart_budget(0, Duration::ZERO)
+    ///     .build()?;
+    /// assert_eq!(rt.batch(0..3).map(|i| i + 1), [1, 2, 3]);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn restart_budget(mut self, restarts: u32, period: Duration) -> Self {
+        self.restart_budget = (restarts, period);
         self
     }
 
@@ -165,6 +193,7 @@ impl Builder {
             stack_size: self.stack_size,
             start_handler: self.start_handler,
             exit_handler: self.exit_handler,
+            restart_budget: self.restart_budget,
         };
         // Threads inherit CPUs: this may be built on another runtime's pinned worker.
         let master = unpinned(|| Master::start(plan))?;
@@ -224,6 +253,7 @@ impl fmt::Debug for Builder {
             .field("stack_size", &self.stack_size)
             .field("panic_locations", &self.panic_locations)
             .field("run_on_caller", &self.run_on_caller)
+            .field("restart_budget", &self.restart_budget)
             .finish_non_exhaustive()
     }
 }

@@ -137,19 +137,15 @@ impl Crew {
         self.mail.has_letters(index) || self.tasks.has_work()
     }
 
-    /// Adds a task, spawned by `worker`, and calls somebody for it.
-    pub(crate) fn spawn(&self, worker: Option<usize>, task: Task) {
+    /// Adds a task, spawned by `worker`, and calls somebody for it. False if there may be nobody left to come: then the caller runs
+    /// what lies here.
+    pub(crate) fn spawn(&self, worker: Option<usize>, task: Task) -> bool {
         self.tasks.push(worker, task);
         // Pairs with the fences of sleepers and of the end: they see the task, or are seen.
         fence(Ordering::SeqCst);
         let rest_ns = self.tasks_ns();
         self.call_for_loose_work(rest_ns);
-        if self.sleep.is_ending() {
-            // The workers may have looked for the last time.
-            while let Some(task) = self.tasks.pop() {
-                task.call(&self.workers);
-            }
-        }
+        !self.sleep.is_ending()
     }
 
     /// What the tasks that wait are believed to take the workers that run tasks now; none if nobody does, or knows.

@@ -23,6 +23,34 @@ const MOST_LEAPS: u32 = 64;
 thread_local! {
     /// How many there are now.
     static LEAPS: Cell<u32> = const { Cell::new(0) };
+
+    /// The crew whose left tasks this thread runs, if it does. Only compared, never followed.
+    static RUNS_LEFT: Cell<*const ()> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Runs the tasks of a crew whose workers have looked for the last time, or are all lost. What those spawn comes after them, and not
+/// on top.
+#[cold]
+pub(crate) fn run_left_tasks(crew: &Crew) {
+    /// On every way out.
+    struct Restore(*const ());
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            RUNS_LEFT.set(self.0);
+        }
+    }
+
+    let before = RUNS_LEFT.replace(crew.id());
+    let _restore = Restore(before);
+    if before == crew.id() {
+        return;
+    }
+    let nobody = crew.workers();
+    frame::enter(crew, nobody, None, || {
+        while let Some(task) = crew.tasks.pop() {
+            task.call(&nobody);
+        }
+    });
 }
 
 /// Runs one piece of work that `node` waits for, if there is any. Regions have no seat for a `worker` that is none.

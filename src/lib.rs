@@ -23,9 +23,11 @@ mod delegate;
 mod drive;
 mod entry;
 mod error;
+mod fault;
 mod fork;
 mod forks;
 mod frame;
+mod health;
 mod help;
 mod hook;
 mod isolate;
@@ -51,6 +53,7 @@ mod summary;
 mod sync;
 mod task;
 mod tasks;
+#[cfg_attr(not(test), allow(dead_code, reason = "deadlines set alarms"))]
 mod timers;
 mod topology;
 mod wait;
@@ -62,6 +65,7 @@ pub use broadcast::BroadcastCtx;
 pub use builder::{Builder, Pinning};
 pub use current::{current_num_threads, join, scope, spawn, spawn_detached};
 pub use error::BuildError;
+pub use health::Health;
 pub use hook::PanicLocation;
 pub use outcome::{Cause, ItemError, Outcome};
 pub use panic::TaskPanic;
@@ -72,3 +76,10 @@ pub use scope::Scope;
 pub use summary::{Summary, WorkerShare};
 pub use task::TaskHandle;
 pub use topology::unpinned;
+
+/// Injected faults, for the tests alone: not part of what this crate promises.
+#[cfg(feature = "chaos")]
+#[doc(hidden)]
+pub mod chaos {
+    pub use crate::fault::{Point, clear, set};
+}

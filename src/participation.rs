@@ -1,6 +1,8 @@
 //! One stay of one thread in one region.
 
+use crate::fault;
 use crate::frame;
+use crate::isolate::NoUnwind;
 use crate::region::{Claims, Region};
 
 /// Runs items of `region` until none is left to take: on the word of `seat`, under the name of `worker`. The caller of this
@@ -19,8 +21,13 @@ pub(crate) fn participate_at_leisure(region: &Region<'_>, worker: usize, now_ns:
 }
 
 fn stay(region: &Region<'_>, mut claims: Claims<'_>) -> u64 {
+    // Items that were claimed and are not accounted for would be waited for for ever.
+    let no_unwind = NoUnwind::new();
     frame::enter(region.crew, claims.worker(), Some(&region.node), || {
         region.task.participate(&mut claims)
     });
-    claims.finish()
+    let ended_ns = claims.finish();
+    std::mem::forget(no_unwind);
+    fault::go_on();
+    ended_ns
 }

@@ -1,5 +1,6 @@
 //! Who works in a runtime, and on which CPU.
 
+use crate::sync::{AtomicU64, Mutex, Ordering};
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -10,6 +11,7 @@ pub struct WorkerInfo {
     pub(crate) thread_name: String,
     pub(crate) pin: Pin,
     pub(crate) lost: Option<String>,
+    pub(crate) restarts: u64,
     pub(crate) sleeps: u64,
 }
 
@@ -46,10 +48,15 @@ impl WorkerInfo {
         }
     }
 
-    /// Why it does not work, if it does not: its thread could not be started, or its `start_handler` panicked. The runtime
-    /// goes on with the others.
+    /// Why it does not work, if it does not: its thread could not be started, its `start_handler` panicked, or a panic of ganger's own
+    /// ended it; and the [budget for restarts](crate::Builder::restart_budget) was used up. The runtime goes on with the others.
     pub fn lost(&self) -> Option<&str> {
         self.lost.as_deref()
+    }
+
+    /// How often its thread was replaced because it was lost.
+    pub fn restarts(&self) -> u64 {
+        self.restarts
     }
 
     /// How often it has fallen asleep so far. An idle runtime's workers sleep on, and do not fall asleep again.
@@ -75,9 +82,13 @@ pub(crate) struct Post {
     pub(crate) thread_name: String,
     /// The CPU it is meant for, or why for none.
     pub(crate) meant: Result<usize, String>,
-    /// How the pinning went. Set by the worker before anything of the user's runs, or by the master if there is no thread.
-    pub(crate) pin: OnceLock<Pin>,
+    /// How the pinning went, the last time. Set by the worker before anything of the user's runs, or by the master if there is no
+    /// thread.
+    pub(crate) pin: OnceLock<Mutex<Pin>>,
+    /// Why nobody will be this worker any more. Set by the master alone.
     pub(crate) lost: OnceLock<String>,
+    /// How often it was replaced. Written by the master alone.
+    restarts: AtomicU64,
 }
 
 impl Post {
@@ -87,6 +98,21 @@ impl Post {
             meant,
             pin: OnceLock::new(),
             lost: OnceLock::new(),
+            restarts: AtomicU64::new(0),
         }
+    }
+
+    pub(crate) fn set_pin(&self, pin: Pin) {
+        let slot = self.pin.get_or_init(|| Mutex::new(pin.clone()));
+        *slot.lock() = pin;
+    }
+
+    pub(crate) fn count_restart(&self) {
+        // Relaxed: a figure.
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
     }
 }

@@ -6,6 +6,8 @@ use crate::delegate::on_a_seat;
 use crate::error::BuildError;
 use crate::fork;
 use crate::frame;
+use crate::health::Health;
+use crate::help;
 use crate::master::Master;
 use crate::roster::{Post, WorkerInfo};
 use crate::scope::Scope;
@@ -209,11 +211,26 @@ impl Runtime {
         let info = |(index, post): (usize, &Post)| WorkerInfo {
             index,
             thread_name: post.thread_name.clone(),
-            pin: post.pin.wait().clone(),
+            pin: post.pin.wait().lock().clone(),
             lost: post.lost.get().cloned(),
+            restarts: post.restarts(),
             sleeps: self.crew.sleep.sleeps(index),
         };
         self.roster.iter().enumerate().map(info).collect()
+    }
+
+    /// Whether all workers are there, how often one had to be replaced, and which are lost for good. As
+    /// [`workers`](Self::workers), waits until all have tried to come.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::builder().num_threads(2).build()?;
+    /// let health = rt.health();
+    /// assert!(!health.is_degraded());
+    /// assert_eq!(health.to_string(), "2 of 2 workers");
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn health(&self) -> Health {
+        Health::of(self.workers())
     }
 }
 
@@ -222,6 +239,10 @@ impl Drop for Runtime {
         let wait = !frame::belongs_to(&self.crew);
         if let Some(master) = &mut self.master {
             master.end(&self.crew, wait);
+        }
+        if wait && self.crew.tasks.has_work() {
+            // All workers were lost, and not even a thread for what they left could be started.
+            help::run_left_tasks(&self.crew);
         }
     }
 }

@@ -178,7 +178,7 @@ where
         // A detached task's result goes here; its `Drop` is the user's.
         isolate::drop_quietly(cell);
     });
-    crew.spawn(frame::seat_in(crew), task);
+    push(crew, task);
     handle
 }
 
@@ -190,7 +190,13 @@ pub(crate) fn spawn_detached(crew: &Crew, body: impl FnOnce() + Send + 'static) 
             isolate::discard(payload);
         }
     });
-    crew.spawn(frame::seat_in(crew), task);
+    push(crew, task);
+}
+
+fn push(crew: &Crew, task: Task) {
+    if !crew.spawn(frame::seat_in(crew), task) {
+        help::run_left_tasks(crew);
+    }
 }
 
 /// Wakes a thread that is parked.

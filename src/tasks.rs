@@ -34,11 +34,14 @@ pub(crate) struct Tasks {
     at_it: CachePadded<AtomicU32>,
 }
 
-/// What a worker has moved to itself.
+/// What a worker has moved to itself. What is left in it lies where the others steal from, also when the worker has gone, until
+/// another one comes for it.
 #[derive(Debug)]
-pub(crate) struct Local {
+pub(crate) struct Local<'t> {
+    tasks: &'t Tasks,
     index: usize,
-    queue: Deque<Task>,
+    /// None in drop.
+    queue: Option<Deque<Task>>,
 }
 
 impl Tasks {
@@ -54,12 +57,14 @@ impl Tasks {
         }
     }
 
-    /// Worker `index`: its own queue, once.
-    pub(crate) fn local(&self, index: usize) -> Local {
+    /// Worker `index`: its own queue. One worker at a time has it.
+    pub(crate) fn local(&self, index: usize) -> Local<'_> {
         let queue = self.locals.lock()[index].take();
+        assert!(queue.is_some(), "one worker at a time");
         Local {
+            tasks: self,
             index,
-            queue: queue.expect("a worker comes once"),
+            queue,
         }
     }
 
@@ -124,15 +129,22 @@ impl Drop for AtIt<'_> {
     }
 }
 
-impl Local {
+impl Local<'_> {
     /// The next task.
     #[inline]
-    pub(crate) fn next(&self, tasks: &Tasks) -> Option<Task> {
-        self.queue.pop().or_else(|| {
-            tasks.find(self.index, |shard| {
-                shard.steal_batch_with_limit_and_pop(&self.queue, BATCH)
+    pub(crate) fn next(&self) -> Option<Task> {
+        let queue = self.queue.as_ref()?;
+        queue.pop().or_else(|| {
+            self.tasks.find(self.index, |shard| {
+                shard.steal_batch_with_limit_and_pop(queue, BATCH)
             })
         })
+    }
+}
+
+impl Drop for Local<'_> {
+    fn drop(&mut self) {
+        self.tasks.locals.lock()[self.index] = self.queue.take();
     }
 }
 

@@ -1,13 +1,19 @@
 //! The loop of a worker: look for work, help, spin, sleep. It knows no types of items or results.
+//!
+//! What the user's code throws is caught where it is called. A panic that comes out of this loop all the same ends the worker, and
+//! nothing else: its count among the searchers, its berth, its local queue and its ring are put in order as it unwinds, and what it
+//! might have taken lies where others find it.
 
 use crate::calls::TakenCall;
 use crate::crew::{Crew, TASKS};
 use crate::entry::{Entry, Pin};
+use crate::fault::{self, Point};
 use crate::frame;
 use crate::help::{self, EXPOSE_NS};
 use crate::job::StolenJob;
 use crate::participation::participate_at_leisure;
 use crate::region::Region;
+use crate::sleep::Sleep;
 use crate::sync::{Ordering, fence, spin_loop};
 use crate::tasks::{BURST, Local, Task};
 
@@ -26,15 +32,23 @@ pub(crate) fn run(crew: &Crew, index: usize) {
     let mut exposed = false;
     let mut tasks_first = true;
     let local = crew.tasks.local(index);
-    crew.sleep.start_search();
+    let visible = || crew.has_work(index);
+    let visits = || visit(crew, index, &local);
+    let mut search = Search {
+        sleep: &crew.sleep,
+        is_on: false,
+    };
+    crew.sleep.take_over(index, visible, visits);
+    search.is_on = true;
     loop {
         if let Some(found) = look(crew, index, &local, tasks_first) {
-            stop_searching(crew, &found);
+            search.end();
+            call_others(crew, &found);
             budget.found();
             tasks_first = !matches!(found, Found::Task(_));
             since_ns = help(crew, found, index, &local);
             exposed = false;
-            crew.sleep.start_search();
+            search.begin();
             continue;
         }
         if crew.sleep.is_ending() {
@@ -52,6 +66,7 @@ pub(crate) fn run(crew: &Crew, index: usize) {
         }
         if searched_ns >= EXPOSE_NS.min(budget.ns()) && !exposed {
             exposed = true;
+            fault::point(Point::Publish);
             help::expose(crew, None, index);
             continue;
         }
@@ -59,17 +74,41 @@ pub(crate) fn run(crew: &Crew, index: usize) {
             continue;
         }
         budget.slept();
-        crew.sleep.park(
-            index,
-            || crew.has_work(index),
-            || visit(crew, index, &local),
-        );
+        // Whether it unwinds or returns, the count is right.
+        search.is_on = false;
+        crew.sleep.park(index, visible, visits);
+        search.is_on = true;
         since_ns = crew.now_ns();
         exposed = false;
         crew.costs.wake_arrived(since_ns);
         budget.woken();
     }
-    crew.sleep.end_search();
+}
+
+/// A worker's part in the count of those who search.
+struct Search<'c> {
+    sleep: &'c Sleep,
+    is_on: bool,
+}
+
+impl Search<'_> {
+    fn begin(&mut self) {
+        self.sleep.start_search();
+        self.is_on = true;
+    }
+
+    fn end(&mut self) {
+        self.is_on = false;
+        self.sleep.end_search();
+    }
+}
+
+impl Drop for Search<'_> {
+    fn drop(&mut self) {
+        if self.is_on {
+            self.end();
+        }
+    }
 }
 
 /// Something to run.
@@ -87,16 +126,24 @@ enum Found<'c> {
 }
 
 /// Looks everywhere once. Workers begin at different places. `tasks_first`: in turn with the others, so that neither starves.
-fn look<'c>(crew: &'c Crew, index: usize, local: &Local, tasks_first: bool) -> Option<Found<'c>> {
+fn look<'c>(
+    crew: &'c Crew,
+    index: usize,
+    local: &Local<'_>,
+    tasks_first: bool,
+) -> Option<Found<'c>> {
     if crew.mail.has_letters(index) {
         return Some(Found::Letter);
     }
-    let task = || local.next(&crew.tasks).map(Found::Task);
+    let task = || local.next().map(Found::Task);
     let region = || {
         let mut posted = crew.board.posted(index).filter(|entry| entry.has_work());
         posted.find_map(|entry| entry.pin()).map(Found::Region)
     };
-    let fork = || help::steal(crew, None, index).map(Found::Fork);
+    let fork = || {
+        fault::point(Point::Steal);
+        help::steal(crew, None, index).map(Found::Fork)
+    };
     let call = || crew.calls.take(None).map(Found::Call);
     tasks_first
         .then(task)
@@ -107,10 +154,9 @@ fn look<'c>(crew: &'c Crew, index: usize, local: &Local, tasks_first: bool) -> O
         .or_else(task)
 }
 
-/// Leaves the searchers for what was found. If this was the last one, somebody may have made other work meanwhile and
+/// This worker has left the searchers for what it found. If it was the last one, somebody may have made other work meanwhile and
 /// relied on it: then the next is called.
-fn stop_searching(crew: &Crew, found: &Found<'_>) {
-    crew.sleep.end_search();
+fn call_others(crew: &Crew, found: &Found<'_>) {
     // Pairs with the fence between making work and looking for searchers.
     fence(Ordering::SeqCst);
     let entry = match found {
@@ -138,7 +184,7 @@ fn ask(crew: &Crew) {
 }
 
 /// Returns the time at its end.
-fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local) -> u64 {
+fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local<'_>) -> u64 {
     match found {
         Found::Region(pin) => {
             return participate_at_leisure(Region::pinned(&pin), index, crew.now_ns());
@@ -156,19 +202,19 @@ fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local) -> u64 {
 /// While a guest has the seat of worker `index`: runs what only a worker may run. Not under the name that goes with the seat.
 ///
 /// Until a whole round finds nothing: what is run here may wait, and so swallow the call for something that came meanwhile.
-fn visit(crew: &Crew, index: usize, local: &Local) {
+fn visit(crew: &Crew, index: usize, local: &Local<'_>) {
     while visit_once(crew, index, local) {}
 }
 
 /// One round: whether there was anything.
-fn visit_once(crew: &Crew, index: usize, local: &Local) -> bool {
+fn visit_once(crew: &Crew, index: usize, local: &Local<'_>) -> bool {
     let nobody = crew.workers();
     let mut found = false;
     while crew.mail.read(index, nobody) {
         found = true;
     }
     frame::enter(crew, nobody, None, || {
-        while let Some(task) = local.next(&crew.tasks) {
+        while let Some(task) = local.next() {
             found = true;
             task.call(&index);
         }
@@ -181,13 +227,13 @@ fn visit_once(crew: &Crew, index: usize, local: &Local) -> bool {
 }
 
 /// Runs `first` and what comes after it, for so long that looking elsewhere costs little of it.
-fn run_tasks(crew: &Crew, index: usize, local: &Local, first: Task) {
+fn run_tasks(crew: &Crew, index: usize, local: &Local<'_>, first: Task) {
     let began_ns = crew.now_ns();
     let at_it = crew.tasks.begin();
     first.call(&index);
     let mut ran = 1;
     while ran < BURST
-        && let Some(task) = local.next(&crew.tasks)
+        && let Some(task) = local.next()
     {
         task.call(&index);
         ran += 1;

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 7] = [
     &["sync", "topology", "barrier"],
     &[
-        "isolate", "hook", "panic", "outcome", "error", "summary", "report", "roster", "policy",
+        "isolate", "hook", "panic", "outcome", "error", "summary", "report", "roster", "health",
+        "fault", "policy",
     ],
     &[
         "range", "seat", "waiter", "entry", "board", "sleep", "slots", "costs", "lineage", "ring",

@@ -546,6 +546,7 @@ fn a_runtime_dropped_by_a_thread_local_of_its_own_worker_ends() {
             let rt = Runtime::builder()
                 .num_threads(workers)
                 .pinning(Pinning::Off)
+                .restart_budget(0, Duration::ZERO)
                 .start_handler(move |index| {
                     if index == 0 {
                         let rt = given.lock().unwrap().recv().unwrap();

@@ -1,5 +1,6 @@
 use super::{Items, Region};
 use crate::entry::Entry;
+use crate::fault::{self, Point};
 use crate::policy::chunk::{Sizer, worth_giving_back};
 use crate::policy::victim::Dice;
 use crate::range::Span;
@@ -82,6 +83,9 @@ impl<'r> Claims<'r> {
     pub(crate) fn next(&mut self) -> Option<Span> {
         self.unbooked += self.chunk.len();
         self.chunk = Span::default();
+        if self.is_struck(Point::BeforeClaim) {
+            return self.stop(None);
+        }
         if self.alone || self.sizer.is_due(self.unbooked) {
             self.account();
             if self.leaves() {
@@ -103,12 +107,56 @@ impl<'r> Claims<'r> {
 
     #[inline]
     fn hand_out(&mut self, chunk: Span) -> Option<Span> {
+        if self.is_struck(Point::AfterClaim) {
+            return self.stop(Some(chunk));
+        }
         self.chunk = chunk;
         if self.has_news {
             self.has_news = false;
             self.call_for_more();
         }
         Some(chunk)
+    }
+
+    /// Whether a fault ends this worker here. Never where frames of the user's lie below.
+    #[inline]
+    fn is_struck(&self, point: Point) -> bool {
+        if self.at_leisure {
+            fault::strikes(point)
+        } else {
+            fault::pause(Point::Claim);
+            false
+        }
+    }
+
+    /// This participation is over, though there is work: `rest` goes back, and others are called for it and for what is left in the
+    /// word.
+    #[cold]
+    fn stop(&mut self, rest: Option<Span>) -> Option<Span> {
+        self.account();
+        if let Some(rest) = rest {
+            self.put_back(rest);
+        }
+        self.offer(self.own().word.get().len());
+        None
+    }
+
+    /// Puts the end of the chunk that was taken last back into the own word.
+    fn put_back(&self, rest: Span) {
+        match self.region.items {
+            Items::Fixed => self.own().word.give_back(rest),
+            Items::Growing => self.own().word.add(rest.len()),
+        }
+    }
+
+    /// Calls somebody for `items` in the own word.
+    fn offer(&self, items: u32) {
+        // Pairs with the fences of sleepers: the hungry one may be about to fall asleep.
+        fence(Ordering::SeqCst);
+        let rest_ns = self.sizer.known_ns(u64::from(items));
+        self.region.enlist(rest_ns);
+        // The caller itself may sleep until its helpers are done.
+        self.entry().waiter().rouse();
     }
 
     /// Whoever has just got work that others could share calls the next one before it runs anything: its first item may take
@@ -178,16 +226,8 @@ impl<'r> Claims<'r> {
         self.unbooked += begin - self.chunk.begin;
         self.chunk = Span::default();
         self.book();
-        match self.region.items {
-            Items::Fixed => self.own().word.give_back(rest),
-            Items::Growing => self.own().word.add(rest.len()),
-        }
-        // Pairs with the fences of sleepers: the hungry one may be about to fall asleep.
-        fence(Ordering::SeqCst);
-        let rest_ns = self.sizer.known_ns(u64::from(rest.len()));
-        self.region.enlist(rest_ns);
-        // The caller itself may sleep until its helpers are done.
-        self.entry().waiter().rouse();
+        self.put_back(rest);
+        self.offer(rest.len());
         true
     }
 

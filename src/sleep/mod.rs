@@ -49,9 +49,19 @@
 //! is unparked as it is, and runs them as `VISITING`, on no seat. A guest that gives the seat back meanwhile leaves the worker
 //! `AWAKE`, which then searches.
 //!
+//! *Death.* A panic of ours may end a worker anywhere in here, and then nobody may rely on it. A guard takes its berth out of
+//! `PARKED`, with the counts; a waker that was faster has the wake-up handed on. A seat that is lent cannot be taken from the guest:
+//! the berth becomes `ORPHANED` until the seat is given back, and whoever replaces the worker meanwhile [takes its place
+//! over](Sleep::take_over), asleep as it was.
+//!
 //! *Ordering.* Statuses move by Acquire/Release, so that the thread handle and what the waker stored are seen. The counts
 //! are `Relaxed`: the fences order them against the work.
 
+mod death;
+mod lend;
+
+use self::death::Asleep;
+use crate::fault::{self, Point};
 use crate::sync::{
     AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, Thread, fence, park, park_timeout,
 };
@@ -69,6 +79,7 @@ const PARKED: u32 = 1;
 const WAKING: u32 = 2;
 const LENT: u32 = 3;
 const VISITING: u32 = 4;
+const ORPHANED: u32 = 5;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -77,6 +88,8 @@ pub(crate) struct Sleep {
     parked: CachePadded<AtomicU32>,
     /// How many sleep while a guest has their seat.
     lent: AtomicU32,
+    /// How many berths nobody will come to any more.
+    given_up: AtomicU32,
     /// How many sleep with a timeout.
     watches: AtomicU32,
     /// A waker has relied on a watch since the last one looked.
@@ -107,6 +120,7 @@ impl Sleep {
             searching: CachePadded::new(AtomicU32::new(0)),
             parked: CachePadded::new(AtomicU32::new(0)),
             lent: AtomicU32::new(0),
+            given_up: AtomicU32::new(0),
             watches: AtomicU32::new(0),
             relied_on: AtomicBool::new(false),
             ending: AtomicBool::new(false),
@@ -157,6 +171,8 @@ impl Sleep {
     /// this returns.
     ///
     /// `visit` is called when somebody has [called](Self::call) this worker while a guest has its seat.
+    ///
+    /// If this unwinds the worker is in no count, and its berth in nobody's reach.
     pub(crate) fn park(&self, index: usize, work_visible: impl Fn() -> bool, visit: impl Fn()) {
         let berth = &self.berths[index];
         self.parked.fetch_add(1, Ordering::Relaxed);
@@ -165,6 +181,8 @@ impl Sleep {
         berth.status.store(PARKED, Ordering::Release);
         // Pairs with the fence of whoever makes work or ends the runtime.
         fence(Ordering::SeqCst);
+        let asleep = Asleep::new(self, index);
+        fault::point(Point::Park);
         if (work_visible() || self.is_ending())
             && berth
                 .status
@@ -174,53 +192,37 @@ impl Sleep {
         {
             self.searching.fetch_add(1, Ordering::Relaxed);
             take_off(&self.parked);
+            asleep.wake_up();
             return;
         }
+        self.sleep_on(asleep, work_visible, visit);
+    }
+
+    /// Worker, which has announced that it sleeps.
+    fn sleep_on(&self, mut asleep: Asleep<'_>, work_visible: impl Fn() -> bool, visit: impl Fn()) {
+        let index = asleep.index;
+        let berth = &self.berths[index];
         let sleeps = berth.sleeps.load(Ordering::Relaxed);
         berth.sleeps.store(sleeps + 1, Ordering::Relaxed);
-        let mut rounds = self.begin_watch();
+        asleep.rounds = self.begin_watch();
         // Acquire pairs with the waker's Release of AWAKE.
         while berth.status.load(Ordering::Acquire) != AWAKE {
             if self.visit(index, &visit) {
                 break;
             }
-            if rounds == 0 {
+            if asleep.rounds == 0 {
                 park();
                 continue;
             }
-            park_timeout(WATCH * (1 << (ROUNDS - rounds)));
-            rounds = self.keep_watch(rounds);
+            park_timeout(WATCH * (1 << (ROUNDS - asleep.rounds)));
+            asleep.rounds = self.keep_watch(asleep.rounds);
             // Pairs with the fence of whoever relies on a watch.
             fence(Ordering::SeqCst);
             if work_visible() && self.searching() == 0 && !self.wake(index) {
                 self.wake_one();
             }
         }
-        if rounds > 0 {
-            // Its rounds are not over: the next sleeper goes on.
-            self.relied_on.store(true, Ordering::Relaxed);
-            self.end_watch();
-        }
-    }
-
-    /// Worker, asleep: does `visit` if a guest has the seat. True if the guest has given it back meanwhile: then the worker is
-    /// awake, and searching.
-    fn visit(&self, index: usize, visit: impl Fn()) -> bool {
-        let status = &self.berths[index].status;
-        let relaxed = Ordering::Relaxed;
-        if status
-            .compare_exchange(LENT, VISITING, relaxed, relaxed)
-            .is_err()
-        {
-            return false;
-        }
-        visit();
-        // Acquire pairs with the Release in `give_back`.
-        let back = status.compare_exchange(VISITING, LENT, Ordering::Acquire, Ordering::Acquire);
-        if back.is_err() {
-            self.start_search();
-        }
-        back.is_err()
+        asleep.wake_up();
     }
 
     /// Waker, after it has stored the work and fenced: whether somebody will look at it soon, though nobody is woken.
@@ -295,71 +297,6 @@ impl Sleep {
             // It runs, and will look before it sleeps; or it waits for something, and looks whenever it wakes; or a guest has
             // its seat.
             thread.unpark();
-        }
-    }
-
-    /// Calls a worker for something that guests do not do, where guests have the seats of all workers. That must have been stored
-    /// before a `SeqCst` fence, which must stand before this call.
-    pub(crate) fn call_lent(&self) {
-        if self.lent.load(Ordering::Relaxed) as usize == self.berths.len()
-            && !self.berths.is_empty()
-        {
-            self.call(0);
-        }
-    }
-
-    /// Guest: borrows the seat of a sleeping worker, `preferred` if that one sleeps.
-    pub(crate) fn borrow(&self, preferred: Option<usize>) -> Option<usize> {
-        if self.parked() == 0 {
-            return None;
-        }
-        preferred
-            .into_iter()
-            .chain(0..self.berths.len())
-            .find(|&index| {
-                let status = &self.berths[index].status;
-                status.load(Ordering::Relaxed) == PARKED
-                // Acquire pairs with the Release of PARKED: the worker's count has moved before it is moved again.
-                && status
-                    .compare_exchange(PARKED, LENT, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-                && {
-                    self.lent.fetch_add(1, Ordering::Relaxed);
-                    take_off(&self.parked);
-                    true
-                }
-            })
-    }
-
-    /// Guest: gives back the seat it borrowed. The worker is woken if the last look finds work, the end, or that the worker is
-    /// `called` by its name.
-    pub(crate) fn give_back(
-        &self,
-        index: usize,
-        called: impl Fn() -> bool,
-        work_visible: impl Fn() -> bool,
-    ) {
-        self.parked.fetch_add(1, Ordering::Relaxed);
-        take_off(&self.lent);
-        let status = &self.berths[index].status;
-        loop {
-            // Release: as in `park`.
-            let slept = status.compare_exchange(LENT, PARKED, Ordering::Release, Ordering::Relaxed);
-            if slept.is_ok() {
-                break;
-            }
-            let visits =
-                status.compare_exchange(VISITING, AWAKE, Ordering::Release, Ordering::Relaxed);
-            if visits.is_ok() {
-                // It will look for work itself.
-                take_off(&self.parked);
-                return;
-            }
-        }
-        // Pairs with the fence of whoever makes work or ends the runtime.
-        fence(Ordering::SeqCst);
-        if self.is_ending() || called() || (work_visible() && self.searching() == 0) {
-            self.wake(index);
         }
     }
 

@@ -1,0 +1,51 @@
+//! How a runtime fares.
+
+use crate::roster::WorkerInfo;
+use std::fmt;
+
+/// What a runtime says of its own state: see [`Runtime::health`](crate::Runtime::health).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// How many workers it was built with.
+    pub num_threads: usize,
+    /// How many of them work, or are being replaced.
+    pub alive: usize,
+    /// How often a lost worker was replaced.
+    pub restarts: u64,
+    /// Those that will not be replaced; [`WorkerInfo::lost`] says why.
+    pub lost: Vec<WorkerInfo>,
+}
+
+impl Health {
+    pub(crate) fn of(workers: Vec<WorkerInfo>) -> Self {
+        let num_threads = workers.len();
+        let restarts = workers.iter().map(WorkerInfo::restarts).sum();
+        let is_lost = |worker: &WorkerInfo| worker.lost().is_some();
+        let lost: Vec<_> = workers.into_iter().filter(is_lost).collect();
+        Self {
+            num_threads,
+            alive: num_threads - lost.len(),
+            restarts,
+            lost,
+        }
+    }
+
+    /// Whether it runs with fewer workers than it was built with.
+    pub fn is_degraded(&self) -> bool {
+        !self.lost.is_empty()
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} workers", self.alive, self.num_threads)?;
+        if self.restarts > 0 {
+            write!(f, ", {} restarts", self.restarts)?;
+        }
+        for worker in &self.lost {
+            write!(f, "; {worker}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! One worker's thread, from start to end.
+
+use super::{Event, Handler, Plan};
+use crate::crew::Crew;
+use crate::fault::{self, Point};
+use crate::frame;
+use crate::isolate;
+use crate::panic::TaskPanic;
+use crate::roster::Pin;
+use crate::sync::current;
+use crate::worker;
+use crossbeam::channel::Sender;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+impl Plan {
+    /// Starts the thread of worker `index`, which will tell `events` when it leaves.
+    pub(super) fn spawn(
+        self: &Arc<Self>,
+        index: usize,
+        events: Sender<Event>,
+    ) -> io::Result<JoinHandle<()>> {
+        if fault::refuses(Point::StartThread) {
+            return Err(io::Error::other("a fault was injected"));
+        }
+        let mut builder = thread::Builder::new().name(self.roster[index].thread_name.clone());
+        if let Some(bytes) = self.stack_size {
+            builder = builder.stack_size(bytes);
+        }
+        let plan = self.clone();
+        builder.spawn(move || {
+            // However this thread ends. A master that has ended does not mind.
+            let mut leave = Leave {
+                crew: plan.crew.clone(),
+                events,
+                index,
+                why: Some("its thread ended in the middle of something".to_owned()),
+            };
+            let crew = &*leave.crew;
+            frame::settle(crew, index);
+            let end = frame::enter_forking(crew, index, crew.forks.of_worker(index), None, || {
+                plan.live(index)
+            });
+            leave.why = end.err();
+            // The master has another, or the runtime.
+            isolate::drop_quietly(plan);
+        })
+    }
+
+    /// A worker's life; or why it is lost.
+    fn live(&self, index: usize) -> Result<(), String> {
+        let post = &self.roster[index];
+        post.set_pin(self.pin(index));
+        self.crew.sleep.move_in(index, current());
+        if let Some(panic) = call(&self.start_handler, index) {
+            return Err(format!("its start_handler {panic}"));
+        }
+        if let Err(payload) = isolate::catch(|| worker::run(&self.crew, index)) {
+            return Err(format!("its loop {}", TaskPanic::caught(payload, index)));
+        }
+        // The panic hook was told; there is no item that this could be the outcome of.
+        drop(call(&self.exit_handler, index));
+        Ok(())
+    }
+
+    fn pin(&self, index: usize) -> Pin {
+        match &self.roster[index].meant {
+            Ok(cpu) if fault::refuses(Point::PinThread) => {
+                Pin::Not(format!("CPU {cpu}: a fault was injected"))
+            }
+            Ok(cpu) => match self.machine.pin(*cpu) {
+                Ok(()) => Pin::To(*cpu),
+                Err(why) => Pin::Not(format!("CPU {cpu}: {why}")),
+            },
+            Err(why) => Pin::Not(why.clone()),
+        }
+    }
+}
+
+fn call(handler: &Option<Handler>, index: usize) -> Option<TaskPanic> {
+    let handler = handler.as_ref()?;
+    let caught = isolate::catch(|| handler(index)).err()?;
+    Some(TaskPanic::caught(caught, index))
+}
+
+/// Tells everybody that a worker's thread ends.
+struct Leave {
+    crew: Arc<Crew>,
+    events: Sender<Event>,
+    index: usize,
+    /// None if it leaves because the runtime ends.
+    why: Option<String>,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let why = self.why.take();
+        let is_lost = why.is_some();
+        if !is_lost {
+            self.crew.leave(self.index);
+        }
+        let told = self.events.send(Event::Left(self.index, why));
+        if is_lost && told.is_err() {
+            // There is no master that could replace it.
+            self.crew.leave(self.index);
+        }
+    }
+}

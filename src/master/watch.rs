@@ -1,0 +1,142 @@
+//! What the master does once it has started: it waits for workers that leave, and for alarms.
+
+use super::{Event, Plan};
+use crate::error::BuildError;
+use crate::help;
+use crate::policy::restart::Budget;
+use crate::roster::Pin;
+use crossbeam::channel::{Receiver, Sender, at, never};
+use crossbeam::select;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+/// See the [module](self).
+pub(super) struct Watch<'p> {
+    plan: &'p Arc<Plan>,
+    /// For workers to send their events.
+    post: Sender<Event>,
+    budget: Budget,
+    /// The threads that have not said that they leave.
+    workers: Vec<Option<JoinHandle<()>>>,
+    /// Those that have; what follows are the destructors of their thread-locals, which may take long.
+    leaving: Vec<JoinHandle<()>>,
+}
+
+impl<'p> Watch<'p> {
+    /// Starts the workers. If none could be started, also says why.
+    pub(super) fn begin(
+        plan: &'p Arc<Plan>,
+        post: Sender<Event>,
+        budget: Budget,
+    ) -> (Self, Option<BuildError>) {
+        let mut watch = Self {
+            plan,
+            post,
+            budget,
+            workers: (0..plan.roster.len()).map(|_| None).collect(),
+            leaving: Vec::new(),
+        };
+        let mut failure = None;
+        for index in 0..plan.roster.len() {
+            match plan.spawn(index, watch.post.clone()) {
+                Ok(worker) => watch.workers[index] = Some(worker),
+                Err(source) => {
+                    watch.give_up(index, no_thread(&source));
+                    failure = Some(BuildError::Spawn {
+                        what: "worker",
+                        source,
+                    });
+                }
+            }
+        }
+        let failure = failure.filter(|_| watch.is_alone());
+        (watch, failure)
+    }
+
+    /// Until the runtime has ended, and all workers have left.
+    pub(super) fn keep(mut self, events: &Receiver<Event>) {
+        let timers = &self.plan.crew.timers;
+        let mut ending = false;
+        while !ending || !self.is_alone() {
+            let alarm = timers.ring_due().map_or_else(never, at);
+            select! {
+                recv(events) -> event => match event {
+                    Ok(Event::End) => ending = true,
+                    Ok(Event::Left(index, why)) => self.left(index, why),
+                    // We hold a sender ourselves.
+                    Err(_) => return,
+                },
+                recv(timers.bell()) -> _ => {}
+                recv(alarm) -> _ => {}
+            }
+        }
+        // What was spawned when the last one had looked for the last time.
+        self.run_left_tasks();
+        for thread in self.leaving {
+            // What it had to say it has said.
+            let _ = thread.join();
+        }
+    }
+
+    /// Whether no worker is left.
+    fn is_alone(&self) -> bool {
+        self.workers.iter().all(Option::is_none)
+    }
+
+    fn left(&mut self, index: usize, why: Option<String>) {
+        self.leaving.extend(self.workers[index].take());
+        // Nobody waits here: joining one that still runs destructors would keep alarms and others waiting.
+        self.leaving.retain(|thread| !thread.is_finished());
+        let Some(why) = why else {
+            return;
+        };
+        if !self.budget.take(Instant::now()) {
+            self.give_up(index, why);
+            return;
+        }
+        match self.plan.spawn(index, self.post.clone()) {
+            Ok(worker) => {
+                self.plan.roster[index].count_restart();
+                self.workers[index] = Some(worker);
+            }
+            Err(source) => self.give_up(index, format!("{why}; {}", no_thread(&source))),
+        }
+    }
+
+    /// Nobody will be worker `index` any more.
+    fn give_up(&mut self, index: usize, why: String) {
+        let post = &self.plan.roster[index];
+        let _ = post.lost.set(why);
+        if post.pin.get().is_none() {
+            // There was no thread that could have tried.
+            post.set_pin(Pin::Not("there is no thread".to_owned()));
+        }
+        let crew = &self.plan.crew;
+        crew.sleep.give_up();
+        crew.leave(index);
+        if !crew.mail.is_anybody_here() {
+            // From now on whoever spawns or calls runs it.
+            crew.sleep.end();
+            self.run_left_tasks();
+        }
+    }
+
+    /// Starts a thread for tasks that no worker is left for. If even that cannot be started, they wait for whoever spawns one more, or
+    /// drops the runtime.
+    fn run_left_tasks(&mut self) {
+        if !self.plan.crew.tasks.has_work() {
+            return;
+        }
+        let crew = self.plan.crew.clone();
+        let started: io::Result<_> = thread::Builder::new()
+            .name("ganger-rest".to_owned())
+            .spawn(move || help::run_left_tasks(&crew));
+        self.leaving.extend(started);
+    }
+}
+
+fn no_thread(why: &io::Error) -> String {
+    format!("its thread could not be started: {why}")
+}

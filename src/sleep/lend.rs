@@ -1,0 +1,115 @@
+//! Seats that guests borrow while their workers sleep. The [module above](super) says how.
+
+use super::death::Visitor;
+use super::{AWAKE, LENT, ORPHANED, PARKED, Sleep, VISITING, take_off};
+use crate::fault::{self, Point};
+use crate::sync::{Ordering, fence};
+
+impl Sleep {
+    /// Worker, asleep: does `visit` if a guest has the seat. True if the guest has given it back meanwhile: then the worker is
+    /// awake, and searching.
+    pub(super) fn visit(&self, index: usize, visit: impl Fn()) -> bool {
+        let status = &self.berths[index].status;
+        let relaxed = Ordering::Relaxed;
+        if status
+            .compare_exchange(LENT, VISITING, relaxed, relaxed)
+            .is_err()
+        {
+            return false;
+        }
+        let visitor = Visitor(self, index);
+        fault::point(Point::Visit);
+        visit();
+        std::mem::forget(visitor);
+        // Acquire pairs with the Release in `give_back`.
+        let back = status.compare_exchange(VISITING, LENT, Ordering::Acquire, Ordering::Acquire);
+        if back.is_err() {
+            self.start_search();
+        }
+        back.is_err()
+    }
+
+    /// Calls a worker for something that guests do not do, where guests have the seats of all workers. That must have been stored
+    /// before a `SeqCst` fence, which must stand before this call.
+    pub(crate) fn call_lent(&self) {
+        let lent = self.lent.load(Ordering::Relaxed);
+        let given_up = self.given_up.load(Ordering::Relaxed);
+        if lent == 0 || ((lent + given_up) as usize) < self.berths.len() {
+            return;
+        }
+        // Who sits in an orphaned berth looks when it comes.
+        let is_there = |index: &usize| {
+            let status = self.berths[*index].status.load(Ordering::Relaxed);
+            status == LENT || status == VISITING
+        };
+        if let Some(index) = (0..self.berths.len()).find(is_there) {
+            self.call(index);
+        }
+    }
+
+    /// Guest: borrows the seat of a sleeping worker, `preferred` if that one sleeps.
+    pub(crate) fn borrow(&self, preferred: Option<usize>) -> Option<usize> {
+        if self.parked() == 0 {
+            return None;
+        }
+        preferred
+            .into_iter()
+            .chain(0..self.berths.len())
+            .find(|&index| {
+                let status = &self.berths[index].status;
+                status.load(Ordering::Relaxed) == PARKED
+                // Acquire pairs with the Release of PARKED: the worker's count has moved before it is moved again.
+                && status
+                    .compare_exchange(PARKED, LENT, Ordering::Acquire, Ordering::Relaxed)
+                    .is_ok()
+                && {
+                    self.lent.fetch_add(1, Ordering::Relaxed);
+                    take_off(&self.parked);
+                    true
+                }
+            })
+    }
+
+    /// Guest: gives back the seat it borrowed. The worker is woken if the last look finds work, the end, or that the worker is
+    /// `called` by its name.
+    pub(crate) fn give_back(
+        &self,
+        index: usize,
+        called: impl Fn() -> bool,
+        work_visible: impl Fn() -> bool,
+    ) {
+        self.parked.fetch_add(1, Ordering::Relaxed);
+        take_off(&self.lent);
+        let status = &self.berths[index].status;
+        loop {
+            // Release: as in `park`.
+            let slept = status.compare_exchange(LENT, PARKED, Ordering::Release, Ordering::Relaxed);
+            if slept.is_ok() {
+                break;
+            }
+            let visits =
+                status.compare_exchange(VISITING, AWAKE, Ordering::Release, Ordering::Relaxed);
+            if visits.is_ok() {
+                // It will look for work itself.
+                take_off(&self.parked);
+                return;
+            }
+            let orphaned =
+                status.compare_exchange(ORPHANED, AWAKE, Ordering::Release, Ordering::Relaxed);
+            if orphaned.is_ok() {
+                // Nobody is there to be woken for what came meanwhile.
+                take_off(&self.parked);
+                fence(Ordering::SeqCst);
+                if work_visible() && self.searching() == 0 {
+                    self.wake_one();
+                }
+                return;
+            }
+        }
+        // Pairs with the fence of whoever makes work or ends the runtime.
+        fence(Ordering::SeqCst);
+        if self.is_ending() || called() || (work_visible() && self.searching() == 0) {
+            self.wake(index);
+        }
+    }
+}
