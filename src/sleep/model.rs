@@ -1,6 +1,7 @@
 //! Models of falling asleep, waking and lending.
 
 use super::*;
+use crate::isolate;
 use loom::sync::Arc;
 use loom::thread;
 
@@ -42,6 +43,23 @@ impl Stage {
     fn work_once(&self, index: usize) {
         self.sleep.move_in(index, crate::sync::current());
         self.sleep.start_search();
+        self.search_once(index);
+    }
+
+    /// As that, in the place of a worker that dies in its last look.
+    fn die_and_work_once(&self, index: usize) {
+        self.sleep.move_in(index, crate::sync::current());
+        self.sleep.start_search();
+        let dies = || -> bool { isolate::rethrow(Box::new("expected")) };
+        let died = isolate::catch(|| self.sleep.park(index, dies, || ()));
+        assert!(died.is_err());
+        self.sleep.move_in(index, crate::sync::current());
+        self.sleep.take_over(index, || self.has_work(), || ());
+        self.search_once(index);
+    }
+
+    /// Worker, searching.
+    fn search_once(&self, index: usize) {
         loop {
             if self.take() {
                 self.sleep.end_search();
@@ -111,11 +129,15 @@ fn sleep_wakes_a_second_worker_for_a_second_item() {
 /// A worker that may sleep, a guest that may borrow its seat and give it back, and `event`, at any moment between: the worker
 /// ends.
 fn with_a_guest(preferred: Option<usize>, event: fn(&Stage)) {
+    worker_and_guest(preferred, event, |stage| stage.work_once(0));
+}
+
+fn worker_and_guest(preferred: Option<usize>, event: fn(&Stage), work: fn(&Stage)) {
     loom::model(move || {
         let stage = Stage::new(1);
         let worker = {
             let stage = stage.clone();
-            thread::spawn(move || stage.work_once(0))
+            thread::spawn(move || work(&stage))
         };
         let guest = {
             let stage = stage.clone();
@@ -142,4 +164,17 @@ fn sleep_serves_work_that_came_while_the_seat_was_lent() {
 #[test]
 fn sleep_ends_whoever_sleeps_or_has_lent_its_seat() {
     with_a_guest(Some(0), |stage| stage.sleep.end());
+}
+
+/// A worker dies asleep, perhaps with its seat lent, and another takes its place: work that was offered at any moment is run.
+#[test]
+fn sleep_serves_work_though_a_worker_died_in_it() {
+    worker_and_guest(None, Stage::offer, |stage| stage.die_and_work_once(0));
+}
+
+/// And so is the end seen.
+#[test]
+fn sleep_ends_whoever_took_the_place_of_a_worker_that_died() {
+    let end = |stage: &Stage| stage.sleep.end();
+    worker_and_guest(Some(0), end, |stage| stage.die_and_work_once(0));
 }
