@@ -49,16 +49,22 @@ impl Call<'_> {
     /// looks.
     pub(crate) fn run(&self, book: Option<&mut dyn FnMut(Share)>) {
         if self.len > 0 {
-            self.open(None, book);
+            self.open(Before::Nothing, book);
         }
     }
 
     /// Runs `body`, which may [add](Region::add) items, and then all of those. `body` does not unwind.
     pub(crate) fn run_growing(&self, body: &mut dyn FnMut(&Region<'_>)) {
-        self.open(Some(body), None);
+        self.open(Before::Within(body), None);
     }
 
-    fn open(&self, body: Option<&mut dyn FnMut(&Region<'_>)>, book: Option<&mut dyn FnMut(Share)>) {
+    /// As [`run_growing`](Self::run_growing), but `body` is no work of the region: this thread has no seat for it, and takes one for
+    /// what it calls. Where callers do not work along, it only waits for the items to be run.
+    pub(crate) fn run_around(&self, body: &mut dyn FnMut(&Region<'_>)) {
+        self.open(Before::Around(body), None);
+    }
+
+    fn open(&self, before: Before<'_>, book: Option<&mut dyn FnMut(Share)>) {
         // A destructor may call a batch while a panic unwinds; that one's place is not to be lost.
         let unwinding = std::thread::panicking().then(hook::take);
         let no_unwind = NoUnwind::new();
@@ -81,7 +87,10 @@ impl Call<'_> {
                 site: self.site,
                 remaining: AtomicU64::new(self.len as u64),
             };
-            let mut chair = Chair::take(self.crew);
+            let mut chair = match before {
+                Before::Around(_) if !may_run_in(self.crew) => Chair::none(self.crew),
+                _ => Chair::take(self.crew),
+            };
             let began_ns = self.crew.now_ns();
             let rest_ns = self.estimate_ns();
             let pays = enlist::pays(rest_ns, self.crew.costs.wake_price_ns());
@@ -110,14 +119,25 @@ impl Call<'_> {
                 }
             }
             let mut now_ns = began_ns;
-            if let Some(body) = body {
-                let node = Some(&region.node);
-                frame::enter(self.crew, chair.worker(), node, || body(&region));
-                now_ns = self.crew.now_ns();
+            match before {
+                Before::Nothing => {}
+                Before::Within(body) => {
+                    let node = Some(&region.node);
+                    frame::enter(self.crew, chair.worker(), node, || body(&region));
+                    now_ns = self.crew.now_ns();
+                }
+                Before::Around(body) => {
+                    chair.lend_back();
+                    body(&region);
+                    chair.sit();
+                    now_ns = self.crew.now_ns();
+                }
             }
-            let ended_ns = participate(&region, self.crew.workers(), chair.worker(), now_ns);
+            if chair.may_run() {
+                now_ns = participate(&region, self.crew.workers(), chair.worker(), now_ns);
+            }
             let mut earlier = Vec::new();
-            let ended_ns = wait_for_the_end(&region, &mut chair, &mut earlier, ended_ns);
+            let ended_ns = wait_for_the_end(&region, &mut chair, &mut earlier, now_ns);
             drop(posted);
             drop(chair);
             let left = region.remaining.load(Ordering::Relaxed);
@@ -172,6 +192,13 @@ impl Call<'_> {
     }
 }
 
+/// What the caller does before it runs items.
+enum Before<'b> {
+    Nothing,
+    Within(&'b mut dyn FnMut(&Region<'_>)),
+    Around(&'b mut dyn FnMut(&Region<'_>)),
+}
+
 fn span(range: &Range<usize>) -> Span {
     let bound =
         |at| u32::try_from(at).expect("a region is cut into segments before it is too long");
@@ -195,16 +222,18 @@ fn wait_for_the_end(
     loop {
         // In this order: once nobody is inside, what they left in the words is seen.
         let used = entry.is_used();
-        if entry.has_work() {
+        let has_work = entry.has_work();
+        let may_run = chair.may_run();
+        if has_work && may_run {
             chair.sit();
             earlier.extend(entry.seats()[crew.workers()].rename(entry.posting(), chair.worker()));
             since_ns = participate(region, crew.workers(), chair.worker(), crew.now_ns());
             continue;
         }
-        if !used && entry.try_close() {
+        if !used && !has_work && region.task.close(&|| entry.try_close()) {
             return now_ns;
         }
-        if help_within(crew, &region.node, chair.worker()) {
+        if may_run && help_within(crew, &region.node, chair.worker()) {
             since_ns = crew.now_ns();
             exposed = false;
             naps = Naps::default();
@@ -212,12 +241,12 @@ fn wait_for_the_end(
         }
         now_ns = crew.now_ns();
         let searched_ns = now_ns.saturating_sub(since_ns);
-        if searched_ns >= EXPOSE_NS.min(patience_ns) && !exposed {
+        if may_run && searched_ns >= EXPOSE_NS.min(patience_ns) && !exposed {
             exposed = true;
             help::expose(crew, Some(&region.node), chair.worker());
             continue;
         }
-        if searched_ns < patience_ns {
+        if may_run && searched_ns < patience_ns {
             spin_loop();
             continue;
         }
@@ -225,7 +254,11 @@ fn wait_for_the_end(
         let worker = chair.worker();
         crew.doze(|| {
             entry.wait(Some(naps.next()), || {
-                entry.has_work() || has_work_within(crew, &region.node, worker)
+                if entry.has_work() {
+                    return may_run;
+                }
+                let is_over = !entry.is_used() && !region.task.expects_more();
+                is_over || may_run && has_work_within(crew, &region.node, worker)
             });
         });
         now_ns = crew.now_ns();
@@ -248,6 +281,13 @@ enum Kind {
     Borrowed(usize),
     /// The one more that every region has.
     Extra,
+    /// None: callers do not work along.
+    None,
+}
+
+/// Whether this thread may run items of `crew`.
+fn may_run_in(crew: &Crew) -> bool {
+    crew.lets_callers_run() || frame::seat_in(crew).is_some()
 }
 
 impl<'c> Chair<'c> {
@@ -266,6 +306,21 @@ impl<'c> Chair<'c> {
                 chair
             }
         }
+    }
+
+    fn none(crew: &'c Crew) -> Self {
+        Self {
+            crew,
+            kind: Kind::None,
+        }
+    }
+
+    /// Whether the caller may run items: it sits, or there is nobody else left to run them.
+    fn may_run(&mut self) -> bool {
+        if self.kind == Kind::None && self.crew.lets_callers_run() {
+            self.kind = Kind::Extra;
+        }
+        self.kind != Kind::None
     }
 
     /// Sits down again after [`lend_back`](Self::lend_back).
@@ -288,7 +343,7 @@ impl<'c> Chair<'c> {
     fn worker(&self) -> usize {
         match self.kind {
             Kind::Held(worker) | Kind::Borrowed(worker) => worker,
-            Kind::Extra => self.crew.workers(),
+            Kind::Extra | Kind::None => self.crew.workers(),
         }
     }
 }

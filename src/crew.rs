@@ -90,6 +90,11 @@ impl Crew {
         self.workers
     }
 
+    /// How many participants a region can have: one more than workers, its caller.
+    pub(crate) fn seats(&self) -> usize {
+        self.workers + 1
+    }
+
     /// Nanoseconds since the crew was made.
     #[inline]
     pub(crate) fn now_ns(&self) -> u64 {

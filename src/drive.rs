@@ -13,7 +13,8 @@ pub(crate) trait Body {
     /// Whether [`run`](Self::run) wants whole chunks, and so cannot be asked to stop between items.
     const WHOLE: bool = false;
 
-    /// Runs items from `at` on, up to `until`, moving `at` past each one that has ended. May unwind.
+    /// Runs items from `at` on, up to `until`, moving `at` past each one that has ended; or fewer, if the task was stopped. May
+    /// unwind.
     fn run(&mut self, at: &mut u32, until: u32);
 
     /// `run` threw at item `at`. Books it, and moves `at` to where to go on.
@@ -34,6 +35,10 @@ pub(crate) fn drive<B: Body>(claims: &mut Claims<'_>, body: &mut B) {
             let until = chunk.end.min(at.saturating_add(stride));
             if let Err(payload) = isolate::catch(|| body.run(&mut at, until)) {
                 body.caught(&mut at, TaskPanic::caught(payload, claims.worker()));
+            }
+            if at < chunk.end && claims.is_stopped() {
+                claims.give_up(at);
+                break;
             }
             // Relaxed: a hint.
             if hunger.load(Ordering::Relaxed)

@@ -198,11 +198,10 @@ impl Entry {
     }
 
     /// Caller: sleeps until the last helper leaves, for `at_most`, until somebody rouses the [waiter](Self::waiter), or for no reason. Does not
-    /// sleep if there are no helpers, or if `work_visible()` says so after the announcement.
-    pub(crate) fn wait(&self, at_most: Option<Duration>, work_visible: impl FnOnce() -> bool) {
+    /// sleep if `look` says after the announcement that it need not; it is to look whether there are [helpers](Self::is_used).
+    pub(crate) fn wait(&self, at_most: Option<Duration>, look: impl FnOnce() -> bool) {
         self.desk.state.fetch_or(State::WAITING, Ordering::Relaxed);
-        self.waiter
-            .sleep(at_most, || !self.is_used() || work_visible());
+        self.waiter.sleep(at_most, look);
         self.desk
             .state
             .fetch_and(!State::WAITING, Ordering::Relaxed);

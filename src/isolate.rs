@@ -20,6 +20,20 @@ pub(crate) fn rethrow(payload: Payload) -> ! {
     resume_unwind(payload)
 }
 
+/// What [`interrupt`] throws.
+struct Interrupt;
+
+/// Unwinds to the next [`catch`], without calling the panic hook: to leave something that shall end.
+#[cold]
+pub(crate) fn interrupt() -> ! {
+    resume_unwind(Box::new(Interrupt))
+}
+
+/// Whether this was thrown by [`interrupt`].
+pub(crate) fn is_interrupt(payload: &Payload) -> bool {
+    payload.is::<Interrupt>()
+}
+
 /// Drops `value`, and returns what its `Drop` throws.
 pub(crate) fn dispose<T>(value: T) -> Option<Payload> {
     catch(|| drop(value)).err()

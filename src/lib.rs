@@ -15,6 +15,7 @@ mod broadcast;
 mod builder;
 mod caller;
 mod calls;
+mod cancel;
 mod closure;
 mod costs;
 mod crew;
@@ -32,6 +33,7 @@ mod help;
 mod hook;
 mod isolate;
 mod job;
+mod ledger;
 mod lineage;
 mod mail;
 mod master;
@@ -53,27 +55,31 @@ mod summary;
 mod sync;
 mod task;
 mod tasks;
-#[cfg_attr(not(test), allow(dead_code, reason = "deadlines set alarms"))]
 mod timers;
 mod topology;
 mod wait;
 mod waiter;
 mod worker;
 
-pub use batch::{Batch, Ctx, Divisible, Fold, Source, StatefulBatch};
+pub use batch::{
+    Always, Batch, Ctx, Decide, Divisible, Event, Failure, Fold, If, Interrupted, Lend, Plain,
+    Settings, Source, StatefulBatch, Supervised,
+};
 pub use broadcast::BroadcastCtx;
 pub use builder::{Builder, Pinning};
+pub use cancel::{CancelToken, DropGuard};
 pub use current::{current_num_threads, join, scope, spawn, spawn_detached};
 pub use error::BuildError;
 pub use health::Health;
 pub use hook::PanicLocation;
 pub use outcome::{Cause, ItemError, Outcome};
 pub use panic::TaskPanic;
+pub use policy::retry::Retry;
 pub use report::Report;
 pub use roster::{Pin, WorkerInfo};
 pub use runtime::{Runtime, global};
 pub use scope::Scope;
-pub use summary::{Summary, WorkerShare};
+pub use summary::{StopReason, Summary, WorkerShare};
 pub use task::TaskHandle;
 pub use topology::unpinned;
 

@@ -35,6 +35,7 @@ impl TaskPanic {
             Some(text) => (*text).to_owned(),
             None => match payload.downcast_ref::<String>() {
                 Some(text) => text.clone(),
+                None if isolate::is_interrupt(&payload) => "left at a checkpoint".to_owned(),
                 None => "a payload that is not text".to_owned(),
             },
         };
@@ -44,6 +45,12 @@ impl TaskPanic {
             location: hook::take(),
             worker,
         }))
+    }
+
+    /// Whether this is no panic, but an item that has left at a checkpoint.
+    pub(crate) fn is_interrupt(&mut self) -> bool {
+        let payload = self.0.payload.get_mut().as_ref();
+        payload.is_some_and(isolate::is_interrupt)
     }
 
     /// What the panic said, or a note that it did not throw text.

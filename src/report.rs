@@ -1,9 +1,10 @@
 //! What a batch gives back.
 
 use crate::isolate;
+use crate::ledger::Ledger;
 use crate::outcome::{ItemError, Outcome};
 use crate::panic::TaskPanic;
-use crate::summary::Summary;
+use crate::summary::{StopReason, Summary};
 
 /// What became of each item of a batch, in input order, and the batch in figures.
 ///
@@ -13,9 +14,12 @@ use crate::summary::Summary;
 #[must_use = "the report says which items failed"]
 pub struct Report<R, E> {
     pub(crate) name: Option<String>,
-    pub(crate) outcomes: Vec<Outcome<R, E>>,
+    pub(crate) outcomes: Ledger<Outcome<R, E>>,
     pub(crate) summary: Summary,
     pub(crate) strays: Vec<TaskPanic>,
+    pub(crate) stopped: Option<StopReason>,
+    /// The items that were run more than once, in ascending order, and how often.
+    pub(crate) repeated: Vec<(usize, u32)>,
 }
 
 impl<R, E> Report<R, E> {
@@ -25,13 +29,36 @@ impl<R, E> Report<R, E> {
     }
 
     /// One outcome for each item, in input order.
+    ///
+    /// Where items were not begun because the batch was stopped, the first call writes that down for each: O(such items).
     pub fn outcomes(&self) -> &[Outcome<R, E>] {
-        &self.outcomes
+        self.outcomes.as_slice()
     }
 
     /// The outcomes by value.
-    pub fn into_outcomes(mut self) -> Vec<Outcome<R, E>> {
-        std::mem::take(&mut self.outcomes)
+    pub fn into_outcomes(self) -> Vec<Outcome<R, E>> {
+        self.outcomes.into_vec()
+    }
+
+    /// How often item `index` was begun: more than once only under a [retry](crate::Batch::retry). Zero if it was not, or if there is no
+    /// such item. O(log repeated items), and as [`outcomes`](Self::outcomes) where the batch was stopped.
+    pub fn attempts(&self, index: usize) -> u32 {
+        match self
+            .repeated
+            .binary_search_by_key(&index, |(item, _)| *item)
+        {
+            Ok(at) => self.repeated[at].1,
+            Err(_) => match self.outcomes().get(index) {
+                None | Some(Outcome::Cancelled) => 0,
+                Some(_) => 1,
+            },
+        }
+    }
+
+    /// Why the batch was stopped before all its items were begun, if it was. The reason may have come too late to keep any item
+    /// from being run.
+    pub fn stopped(&self) -> Option<StopReason> {
+        self.stopped
     }
 
     /// The batch in figures.
@@ -65,15 +92,6 @@ impl<R, E> Report<R, E> {
             }
         }
         Ok(results)
-    }
-}
-
-impl<R, E> Drop for Report<R, E> {
-    fn drop(&mut self) {
-        // Panics are dropped in isolation by themselves.
-        if std::mem::needs_drop::<R>() || std::mem::needs_drop::<E>() {
-            drop_each(std::mem::take(&mut self.outcomes));
-        }
     }
 }
 

@@ -10,6 +10,7 @@
 
 use crate::isolate::{self, Payload};
 use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ops::Range;
 
 /// See the [module](self).
 pub(crate) struct Slots<T> {
@@ -46,6 +47,16 @@ impl<T> Slots<T> {
         unsafe { slot.write(MaybeUninit::new(value)) };
     }
 
+    /// All values, where they are.
+    ///
+    /// # Safety
+    ///
+    /// Every slot was written, every write happened before this call, and none will for as long as the slice is used.
+    pub(crate) unsafe fn as_slice(&self) -> &[T] {
+        // SAFETY: the caller's: `len` initialised values.
+        unsafe { std::slice::from_raw_parts(self.first.cast::<T>(), self.len) }
+    }
+
     /// All values, in order.
     ///
     /// # Safety
@@ -56,24 +67,35 @@ impl<T> Slots<T> {
         unsafe { Vec::from_raw_parts(self.first.cast::<T>(), self.len, self.capacity) }
     }
 
-    /// Drops every value, each in isolation, save those of `holes`, which is in ascending order. Returns what was thrown.
+    /// Drops every value, each in isolation, save those in `holes`, which are in ascending order. Returns what was thrown.
+    /// O(values dropped + holes).
     ///
     /// # Safety
     ///
     /// Every slot but those of `holes` was written, and every write happened before this call.
-    pub(crate) unsafe fn salvage(self, holes: impl IntoIterator<Item = usize>) -> Vec<Payload> {
-        let mut holes = holes.into_iter().peekable();
+    pub(crate) unsafe fn salvage(
+        self,
+        holes: impl IntoIterator<Item = Range<usize>>,
+    ) -> Vec<Payload> {
         let mut thrown = Vec::new();
         if std::mem::needs_drop::<T>() {
-            for index in 0..self.len {
-                if holes.next_if_eq(&index).is_some() {
-                    continue;
+            let end = std::iter::once(self.len..self.len);
+            let mut next = 0;
+            for hole in holes.into_iter().chain(end) {
+                while next < hole.start {
+                    // One isolation for all values up to the next one that panics, which `next` has passed by then.
+                    let dropped = isolate::catch(|| {
+                        while next < hole.start {
+                            // SAFETY: `next` is within the allocation.
+                            let slot = unsafe { self.first.add(next) };
+                            next += 1;
+                            // SAFETY: written, by the caller's word, so a `T`; read once, because `next` only grows.
+                            drop(unsafe { slot.cast::<T>().read() });
+                        }
+                    });
+                    thrown.extend(dropped.err());
                 }
-                // SAFETY: `index` is within the allocation.
-                let slot = unsafe { self.first.add(index) };
-                // SAFETY: written, by the caller's word, so a `T`; read once, because indices ascend.
-                let value = unsafe { slot.cast::<T>().read() };
-                thrown.extend(isolate::dispose(value));
+                next = hole.end;
             }
         }
         // SAFETY: the allocation of such a vector; its values are uninitialised, as it declares.
@@ -104,7 +126,7 @@ mod tests {
             unsafe { slots.write(index, Counted(&drops)) };
         }
         // SAFETY: 1 and 4 were not written.
-        assert!(unsafe { slots.salvage([1, 4]) }.is_empty());
+        assert!(unsafe { slots.salvage([1..2, 4..5]) }.is_empty());
         assert_eq!(drops.get(), 3);
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     pub(crate) counts: Counts,
+    pub(crate) repeated: usize,
     pub(crate) wall: Duration,
     pub(crate) workers: Vec<WorkerShare>,
 }
@@ -18,6 +19,29 @@ pub(crate) struct Counts {
     pub(crate) panicked: usize,
     pub(crate) timed_out: usize,
     pub(crate) cancelled: usize,
+}
+
+impl Counts {
+    /// Adds what another participant has counted.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.done += more.done;
+        self.failed += more.failed;
+        self.panicked += more.panicked;
+        self.timed_out += more.timed_out;
+        self.cancelled += more.cancelled;
+    }
+}
+
+/// Why a batch began no more items.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// Its [token](crate::Batch::cancel) was cancelled.
+    Cancelled,
+    /// Its [deadline](crate::Batch::deadline) had passed.
+    Deadline,
+    /// Too many items had [failed](crate::Batch::stop_after_failures).
+    Failures,
 }
 
 /// What one worker did in a batch.
@@ -65,6 +89,11 @@ impl Summary {
     /// Items that were never begun.
     pub fn cancelled(&self) -> usize {
         self.counts.cancelled
+    }
+
+    /// Items that needed more than one run, however they ended: they are counted among the five, too.
+    pub fn retried(&self) -> usize {
+        self.repeated
     }
 
     /// From the call to its return.

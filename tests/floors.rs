@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 7] = [
     &["sync", "topology", "barrier"],
     &[
-        "isolate", "hook", "panic", "outcome", "error", "summary", "report", "roster", "health",
-        "fault", "policy",
+        "isolate", "hook", "panic", "outcome", "error", "summary", "roster", "health", "fault",
+        "policy",
     ],
     &[
-        "range", "seat", "waiter", "entry", "board", "sleep", "slots", "costs", "lineage", "ring",
-        "job", "forks", "closure", "tasks", "calls", "mail", "timers", "crew", "region", "frame",
+        "range", "seat", "waiter", "cancel", "entry", "board", "sleep", "slots", "ledger",
+        "report", "costs", "timers", "lineage", "ring", "job", "forks", "closure", "tasks",
+        "calls", "mail", "crew", "region", "frame",
     ],
     &[
         "participation",

@@ -73,13 +73,7 @@ impl<P: Runs, F: Fn(P::Chunk, &Ctx) + Sync> Body for Stay<'_, '_, P, F> {
         let (begin, end) = (self.base + *at as usize, self.base + until as usize);
         // SAFETY: the whole chunk is claimed, and taken once.
         let run = unsafe { self.chunks.runs.take_run(begin, end) };
-        (self.chunks.body)(
-            run,
-            &Ctx {
-                index: begin,
-                worker: self.worker,
-            },
-        );
+        (self.chunks.body)(run, &Ctx::new(begin, self.worker));
         *at = until;
     }
 

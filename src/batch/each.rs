@@ -4,8 +4,10 @@ use super::ctx::Ctx;
 use super::launch::Job;
 use super::source::parts::Parts;
 use super::state::MakeState;
+use super::station::Station;
 use crate::drive::{Body, drive};
 use crate::isolate;
+use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::panic::TaskPanic;
 use crate::region::Claims;
@@ -124,10 +126,10 @@ impl<'m, P: Parts, M, F, K, E> Each<'m, P, M, F, K, E> {
 
 impl<P, M, F, R, E> Each<'_, P, M, F, Outcomes<R, E>, E> {
     /// After all regions have closed.
-    pub(super) fn into_outcomes(self) -> (Vec<Outcome<R, E>>, Counts, Vec<TaskPanic>) {
+    pub(super) fn into_outcomes(self) -> (Ledger<Outcome<R, E>>, Counts, Vec<TaskPanic>) {
         // SAFETY: every item was claimed, or `Call::run` would not have returned, and every claim ends in one write, which
         // closing the region made visible.
-        let outcomes = unsafe { self.sink.0.into_vec() };
+        let outcomes = unsafe { Ledger::new(self.sink.0, Vec::new(), || Outcome::Cancelled) };
         (outcomes, self.counts.into_inner(), self.strays.into_inner())
     }
 }
@@ -146,7 +148,7 @@ impl<P, M, F, R> Each<'_, P, M, F, Results<R>, Infallible> {
         let thrown = unsafe {
             self.sink
                 .slots
-                .salvage(panics.iter().map(|(index, _)| *index))
+                .salvage(panics.iter().map(|(index, _)| *index..*index + 1))
         };
         thrown.into_iter().for_each(isolate::discard);
         let first = if panics.is_empty() {
@@ -175,9 +177,7 @@ where
         let mut stay = Stay {
             each: self,
             base,
-            worker: claims.worker(),
-            state: None,
-            making: false,
+            station: Station::new(self.make, &self.strays, claims.worker()),
             counts: Counts::default(),
             out: PhantomData,
         };
@@ -190,10 +190,7 @@ where
 struct Stay<'e, 'm, P, M: MakeState<E>, F, K, E, Out> {
     each: &'e Each<'m, P, M, F, K, E>,
     base: usize,
-    worker: usize,
-    state: Option<M::State>,
-    /// The state is being made, and the item at hand is still with its source.
-    making: bool,
+    station: Station<'e, M, E>,
     counts: Counts,
     out: PhantomData<fn() -> Out>,
 }
@@ -203,23 +200,9 @@ where
     P: Parts,
     M: MakeState<E>,
 {
-    /// Drops what no item's body has, and keeps what that throws.
-    fn dispose<T>(&self, value: T) {
-        if let Some(payload) = isolate::dispose(value) {
-            self.each
-                .strays
-                .lock()
-                .push(TaskPanic::caught(payload, self.worker));
-        }
-    }
-
-    fn finish(mut self) {
-        let state = self.state.take();
-        self.dispose(state);
-        let mut counts = self.each.counts.lock();
-        counts.done += self.counts.done;
-        counts.failed += self.counts.failed;
-        counts.panicked += self.counts.panicked;
+    fn finish(self) {
+        self.station.close();
+        self.each.counts.lock().add(self.counts);
     }
 }
 
@@ -234,36 +217,22 @@ where
     fn run(&mut self, at: &mut u32, until: u32) {
         while *at < until {
             let index = self.base + *at as usize;
-            let state = match &mut self.state {
-                Some(state) => state,
-                none => {
-                    self.making = true;
-                    let made = self.each.make.make(self.worker);
-                    self.making = false;
-                    match made {
-                        Ok(state) => none.insert(state),
-                        Err(error) => {
-                            // SAFETY: claimed, and not taken yet.
-                            let item = unsafe { self.each.parts.take(index) };
-                            self.dispose(item);
-                            // SAFETY: claimed, and ended here.
-                            unsafe { self.each.sink.failed(index, error, &mut self.counts) };
-                            *at += 1;
-                            continue;
-                        }
-                    }
+            let worker = self.station.worker();
+            let state = match self.station.ready() {
+                Ok(state) => state,
+                Err(error) => {
+                    // SAFETY: claimed, and not taken yet.
+                    let item = unsafe { self.each.parts.take(index) };
+                    self.station.dispose(item);
+                    // SAFETY: claimed, and ended here.
+                    unsafe { self.each.sink.failed(index, error, &mut self.counts) };
+                    *at += 1;
+                    continue;
                 }
             };
             // SAFETY: claimed: this participant alone takes it, and once, because `at` only grows.
             let item = unsafe { self.each.parts.take(index) };
-            let out = (self.each.body)(
-                state,
-                item,
-                &Ctx {
-                    index,
-                    worker: self.worker,
-                },
-            );
+            let out = (self.each.body)(state, item, &Ctx::new(index, worker));
             // SAFETY: claimed, and ended here.
             unsafe { self.each.sink.ended(index, out, &mut self.counts) };
             *at += 1;
@@ -272,13 +241,10 @@ where
 
     fn caught(&mut self, at: &mut u32, panic: TaskPanic) {
         let index = self.base + *at as usize;
-        if std::mem::take(&mut self.making) {
+        if !self.station.recover() {
             // SAFETY: claimed, and not taken: the panic came before.
             let item = unsafe { self.each.parts.take(index) };
-            self.dispose(item);
-        } else {
-            let state = self.state.take();
-            self.dispose(state);
+            self.station.dispose(item);
         }
         // SAFETY: claimed, and ended here.
         unsafe { self.each.sink.panicked(index, panic, &mut self.counts) };

@@ -1,10 +1,12 @@
 //! From a task over any number of items to regions.
 
 use crate::caller::{Call, LONGEST};
+use crate::cancel::CancelToken;
 use crate::costs::Site;
 use crate::crew::Crew;
 use crate::delegate::on_a_seat;
 use crate::policy::partition;
+use crate::range::Span;
 use crate::region::{Claims, Items, Task};
 use crate::seat::Share;
 use crate::summary::WorkerShare;
@@ -18,6 +20,16 @@ pub(super) trait Job: Sync {
 
     /// Runs what it claims; offset 0 is item `base`.
     fn participate(&self, base: usize, claims: &mut Claims<'_>);
+
+    /// As [`Task::stop`].
+    fn stop(&self) -> Option<&CancelToken> {
+        None
+    }
+
+    /// As [`Task::give_up`], of these items.
+    fn give_up(&self, _items: Range<usize>) {
+        unreachable!("a job that is not stopped runs all its items")
+    }
 }
 
 /// Where to cut the items before they are handed out.
@@ -38,6 +50,15 @@ impl<J: Job> Task for Segment<'_, J> {
     fn participate(&self, claims: &mut Claims<'_>) {
         self.job.participate(self.base, claims);
     }
+
+    fn stop(&self) -> Option<&CancelToken> {
+        self.job.stop()
+    }
+
+    fn give_up(&self, items: Span) {
+        let at = |offset| self.base + offset as usize;
+        self.job.give_up(at(items.begin)..at(items.end));
+    }
 }
 
 /// Runs all items of `job`. `workers` is filled with what each worker did, by worker.
@@ -50,6 +71,10 @@ pub(super) fn launch<J: Job>(
 ) {
     let site = Site::new(caller, J::participate as *const () as usize);
     for (at, items) in partition::segments(job.len(), LONGEST).enumerate() {
+        if job.stop().is_some_and(CancelToken::is_cancelled) {
+            job.give_up(items);
+            continue;
+        }
         let cut = match cuts {
             Cuts::Equal => None,
             Cuts::Given(segments) => Some(segments[at].as_slice()),

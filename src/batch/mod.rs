@@ -7,21 +7,37 @@
 //!       ─ chunks ─▶ chunks.rs ────────────┘
 //! ```
 //!
+//! A batch that is supervised goes by `supervised.rs` and `oversee.rs` in place of `each.rs`.
+//!
 //! Each call is one task over the indices of its source; [`launch`](launch::launch) cuts it into regions, and
 //! [`drive`](drive::drive) runs what a participant claims, item by item, in isolation.
 
+mod again;
+mod brake;
 mod chunks;
 mod ctx;
 mod each;
+mod event;
+mod failure;
 mod fold;
 mod launch;
+mod oversee;
+mod settings;
 mod source;
 mod state;
 mod stateful;
+mod station;
+mod stay;
+mod supervised;
+mod supervision;
+mod watch;
 
-pub use ctx::Ctx;
+pub use ctx::{Ctx, Interrupted};
+pub use event::Event;
+pub use failure::{Always, Decide, Failure, If};
 pub use fold::Fold;
-pub use source::{Divisible, Source};
+pub use settings::{Plain, Settings, Supervised};
+pub use source::{Divisible, Lend, Source};
 pub use stateful::StatefulBatch;
 
 use crate::crew::Crew;
@@ -48,11 +64,13 @@ use std::time::Instant;
 /// **Items are independent.** They may run one after the other on one thread, in any order; an item that waits for another
 /// item of its own batch may wait for ever.
 #[must_use = "a batch does nothing until it is run"]
-pub struct Batch<S> {
+pub struct Batch<S, P = Plain> {
     crew: Arc<Crew>,
     source: S,
     name: Option<String>,
     cuts: Cuts,
+    /// What was asked for by way of supervision.
+    settings: P,
 }
 
 impl<S: Source> Batch<S> {
@@ -62,6 +80,19 @@ impl<S: Source> Batch<S> {
             source,
             name: None,
             cuts: Cuts::Equal,
+            settings: Plain::new(),
+        }
+    }
+}
+
+impl<S: Source, P> Batch<S, P> {
+    fn with_settings<Q>(self, change: impl FnOnce(P) -> Q) -> Batch<S, Q> {
+        Batch {
+            crew: self.crew,
+            source: self.source,
+            name: self.name,
+            cuts: self.cuts,
+            settings: change(self.settings),
         }
     }
 
@@ -113,7 +144,7 @@ impl<S: Source> Batch<S> {
     /// assert_eq!(report.into_results().unwrap(), [3, 3, 5]);
     /// # Ok::<(), ganger::BuildError>(())
     /// ```
-    pub fn with_state<T, F>(self, make: F) -> StatefulBatch<S, With<F>>
+    pub fn with_state<T, F>(self, make: F) -> StatefulBatch<S, With<F>, P>
     where
         F: Fn(usize) -> T + Sync,
     {
@@ -122,13 +153,15 @@ impl<S: Source> Batch<S> {
 
     /// As [`with_state`](Self::with_state), for states whose making can fail: the error is the outcome of the item at hand
     /// ([`Outcome::Failed`](crate::Outcome::Failed)), and the next item tries again.
-    pub fn try_with_state<T, E, F>(self, make: F) -> StatefulBatch<S, TryWith<F>>
+    pub fn try_with_state<T, E, F>(self, make: F) -> StatefulBatch<S, TryWith<F>, P>
     where
         F: Fn(usize) -> Result<T, E> + Sync,
     {
         StatefulBatch::new(self, TryWith(make))
     }
+}
 
+impl<S: Source> Batch<S> {
     /// Runs `body` on every item, and reports what became of each.
     ///
     /// An item's `Err` or panic is its outcome, and touches no other item. On the way to `Ok` nothing is allocated for an
@@ -252,6 +285,7 @@ impl<S: Source> Batch<S> {
         let (outcomes, counts, strays) = each.into_outcomes();
         let summary = crate::summary::Summary {
             counts,
+            repeated: 0,
             wall: began.elapsed(),
             workers,
         };
@@ -260,6 +294,8 @@ impl<S: Source> Batch<S> {
             outcomes,
             summary,
             strays,
+            stopped: None,
+            repeated: Vec::new(),
         }
     }
 
@@ -275,7 +311,7 @@ impl<S: Source> Batch<S> {
     }
 }
 
-impl<S: Source> fmt::Debug for Batch<S> {
+impl<S: Source, P> fmt::Debug for Batch<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
             .field("name", &self.name)

@@ -34,6 +34,10 @@ pub trait Divisible: Source + parts::IntoRuns<Self::Chunk> {
     type Chunk;
 }
 
+/// Sources that lend each item, so that it can be run [again](crate::Batch::retry): `&[T]` and `Range<usize>`, and references to
+/// vectors and arrays. This trait is sealed.
+pub trait Lend: Source + parts::IntoLent<Self::Item> {}
+
 pub(super) mod parts {
     /// Items taken apart, each to be taken by one thread.
     ///
@@ -44,6 +48,9 @@ pub(super) mod parts {
         /// One item.
         type Item;
 
+        /// Whether an item that nobody takes is lost.
+        const OWNS: bool = false;
+
         fn items(&self) -> usize;
 
         /// Takes item `index`.
@@ -53,6 +60,11 @@ pub(super) mod parts {
         /// `index` is below the length, and no item is taken twice.
         unsafe fn take(&self, index: usize) -> Self::Item;
     }
+
+    /// # Safety
+    ///
+    /// An item may be taken again once what took it is done with it.
+    pub unsafe trait IntoLent<Item>: IntoParts<Item> {}
 
     pub trait IntoParts<Item> {
         type Parts: Parts<Item = Item>;
@@ -84,7 +96,7 @@ pub(super) mod parts {
     }
 }
 
-use parts::{IntoParts, IntoRuns, Parts, Runs};
+use parts::{IntoLent, IntoParts, IntoRuns, Parts, Runs};
 
 /// Shared items.
 pub struct Shared<'a, T>(&'a [T]);
@@ -177,6 +189,8 @@ unsafe impl<T: Send> Sync for Owned<T> {}
 unsafe impl<T: Send> Parts for Owned<T> {
     type Item = T;
 
+    const OWNS: bool = std::mem::needs_drop::<T>();
+
     fn items(&self) -> usize {
         self.len
     }
@@ -268,6 +282,23 @@ macro_rules! source {
             }
         }
     };
+}
+
+/// Implements [`Lend`] for one type of source.
+macro_rules! lend {
+    ($([$($generics:tt)*] $source:ty, $item:ty;)*) => {$(
+        impl<$($generics)*> Lend for $source {}
+
+        // SAFETY: its items are shared references, or numbers.
+        unsafe impl<$($generics)*> IntoLent<$item> for $source {}
+    )*};
+}
+
+lend! {
+    ['a, T: Sync] &'a [T], &'a T;
+    ['a, T: Sync] &'a Vec<T>, &'a T;
+    ['a, T: Sync, const N: usize] &'a [T; N], &'a T;
+    [] Range<usize>, usize;
 }
 
 fn exclusive<T>(items: &mut [T]) -> Exclusive<'_, T> {

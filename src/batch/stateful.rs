@@ -1,5 +1,5 @@
 use super::state::MakeState;
-use super::{Batch, Ctx, Source};
+use super::{Batch, Ctx, Plain, Source};
 use crate::report::Report;
 use std::convert::Infallible;
 use std::fmt;
@@ -7,16 +7,18 @@ use std::panic::Location;
 
 /// A batch whose workers have a state each. Made by [`Batch::with_state`] and [`Batch::try_with_state`].
 #[must_use = "a batch does nothing until it is run"]
-pub struct StatefulBatch<S, M> {
-    batch: Batch<S>,
-    make: M,
+pub struct StatefulBatch<S, M, P = Plain> {
+    pub(super) batch: Batch<S, P>,
+    pub(super) make: M,
+}
+
+impl<S: Source, M, P> StatefulBatch<S, M, P> {
+    pub(super) fn new(batch: Batch<S, P>, make: M) -> Self {
+        Self { batch, make }
+    }
 }
 
 impl<S: Source, M> StatefulBatch<S, M> {
-    pub(super) fn new(batch: Batch<S>, make: M) -> Self {
-        Self { batch, make }
-    }
-
     /// As [`Batch::run`], with the participation's state as the body's first argument.
     #[track_caller]
     #[allow(
@@ -73,7 +75,7 @@ impl<S: Source, M> StatefulBatch<S, M> {
     }
 }
 
-impl<S: Source, M> fmt::Debug for StatefulBatch<S, M> {
+impl<S: Source, M, P> fmt::Debug for StatefulBatch<S, M, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("StatefulBatch").field(&self.batch).finish()
     }

@@ -34,7 +34,7 @@ fn call(entry: &Entry) {
     unsafe { entry.open(std::ptr::from_ref(&*region).cast()) };
     participate(entry, &region);
     while !entry.try_close() {
-        entry.wait(None, || entry.has_work());
+        entry.wait(None, || !entry.is_used() || entry.has_work());
     }
     let ran = |i: usize| region.results[i].with(|result| unsafe { *result });
     assert_eq!((ran(0), ran(1)), (1, 1));
@@ -86,7 +86,7 @@ fn entry_rouses_a_caller_for_work_given_back() {
             if entry.seats()[0].word.take_front(|_| 1).is_some() {
                 served.store(true, Ordering::Release);
             } else {
-                entry.wait(None, || entry.has_work());
+                entry.wait(None, || !entry.is_used() || entry.has_work());
             }
         }
         assert!(served.load(Ordering::Acquire));
@@ -134,7 +134,7 @@ fn entry_rouses_a_caller_for_work_that_was_on_its_way() {
                 .find_map(|seat| seat.word.take_back_half());
             match taken {
                 Some(_) => served.store(true, Ordering::Release),
-                None => entry.wait(None, || entry.has_work()),
+                None => entry.wait(None, || !entry.is_used() || entry.has_work()),
             }
         }
         thief.join().unwrap();

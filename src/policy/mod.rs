@@ -5,5 +5,6 @@ pub(crate) mod chunk;
 pub(crate) mod enlist;
 pub(crate) mod partition;
 pub(crate) mod restart;
+pub(crate) mod retry;
 pub(crate) mod spin;
 pub(crate) mod victim;

@@ -1,4 +1,5 @@
 use super::{Items, Region};
+use crate::cancel::CancelToken;
 use crate::entry::Entry;
 use crate::fault::{self, Point};
 use crate::policy::chunk::{Sizer, worth_giving_back};
@@ -27,6 +28,7 @@ pub(crate) struct Claims<'r> {
     has_news: bool,
     /// Workers sleep, and nobody searches: if the items turn out heavier than believed, nobody would be hungry.
     alone: bool,
+    token: Option<&'r CancelToken>,
     /// This is all that the thread does: it leaves between two chunks when there is something that should not wait for the end of
     /// a region. What is left in its word is stolen, by itself when it comes back, or by others.
     at_leisure: bool,
@@ -46,6 +48,7 @@ impl<'r> Claims<'r> {
             unbooked_since_ns: now_ns,
             has_news: seat != region.crew.workers(),
             alone: true,
+            token: region.task.stop(),
             at_leisure: false,
             share: Share {
                 worker,
@@ -67,6 +70,11 @@ impl<'r> Claims<'r> {
         self.share.worker
     }
 
+    /// Whose word this participant fills.
+    pub(crate) fn seat(&self) -> usize {
+        self.seat
+    }
+
     #[inline]
     fn entry(&self) -> &'r Entry {
         self.region.entry
@@ -85,6 +93,10 @@ impl<'r> Claims<'r> {
         self.chunk = Span::default();
         if self.is_struck(Point::BeforeClaim) {
             return self.stop(None);
+        }
+        if self.is_stopped() {
+            self.give_all_up();
+            return None;
         }
         if self.alone || self.sizer.is_due(self.unbooked) {
             self.account();
@@ -229,6 +241,37 @@ impl<'r> Claims<'r> {
         self.put_back(rest);
         self.offer(rest.len());
         true
+    }
+
+    /// Whether the task was cancelled: what is not begun of the chunk at hand is then to be [given up](Self::give_up).
+    #[inline]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.token.is_some_and(CancelToken::is_cancelled)
+    }
+
+    /// Ends the chunk at hand: its items from `begin` on are not run.
+    #[cold]
+    pub(crate) fn give_up(&mut self, begin: u32) {
+        let rest = Span::new(begin, self.chunk.end);
+        self.unbooked += begin - self.chunk.begin;
+        self.chunk = Span::default();
+        self.lose(rest);
+    }
+
+    /// What others hold and fill into their words later, they give up themselves.
+    #[cold]
+    fn give_all_up(&mut self) {
+        self.account();
+        for seat in self.entry().seats() {
+            if let Some(span) = seat.word.take_all() {
+                self.lose(span);
+            }
+        }
+    }
+
+    fn lose(&self, items: Span) {
+        self.region.task.give_up(items);
+        self.region.settle(u64::from(items.len()));
     }
 
     /// Books the chunks that ended, and decides again whether what is left wants another runner.

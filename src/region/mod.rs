@@ -8,6 +8,7 @@
 //! next():  how long did the last chunk take?  → size of the next one, and whether somebody should be woken
 //!          the front of the own word          → else: a seat's word nobody works on, whole; somebody's upper half
 //! hungry:  somebody finds nothing to steal    → what is not begun of the chunk goes back into the own word
+//! stopped: the task is cancelled              → all that nobody has begun is given up, in whole ranges
 //! ```
 //!
 //! Limits: a region holds fewer than 2³² items (callers cut longer ones into segments), and an item that was begun cannot
@@ -17,17 +18,39 @@ mod claims;
 
 pub(crate) use claims::Claims;
 
+use crate::cancel::CancelToken;
 use crate::costs::Site;
 use crate::crew::Crew;
 use crate::entry::{Entry, Pin};
 use crate::lineage::Node;
+use crate::range::Span;
 use crate::sync::{AtomicU64, Ordering, fence};
 
 /// What is done with the items of a region. Called once a participation, on the participant's thread.
 ///
-/// A task catches what its items throw. It runs every item that it claims.
+/// A task catches what its items throw. It runs every item that it claims, or gives it up.
 pub(crate) trait Task: Sync {
     fn participate(&self, claims: &mut Claims<'_>);
+
+    /// Once this is cancelled no further chunk is begun, and what nobody has begun is [given up](Self::give_up).
+    fn stop(&self) -> Option<&CancelToken> {
+        None
+    }
+
+    /// Caller: everything has been run, and nobody is inside. Does `close`, unless more is to come; true if it has closed.
+    fn close(&self, close: &dyn Fn() -> bool) -> bool {
+        close()
+    }
+
+    /// Whether items may be added though nobody is inside.
+    fn expects_more(&self) -> bool {
+        false
+    }
+
+    /// These items will not be run. Called by whoever holds the claim on them; for tasks that have a [`stop`](Self::stop).
+    fn give_up(&self, _items: Span) {
+        unreachable!("a task that is not stopped runs all its items")
+    }
 }
 
 /// What the offsets of a region stand for.

@@ -240,6 +240,10 @@ impl Tally {
         self.0[index].fetch_add(1, Ordering::Relaxed);
     }
 
+    pub fn times(&self, index: usize) -> u8 {
+        self.0[index].load(Ordering::Relaxed)
+    }
+
     #[track_caller]
     pub fn assert_once_each(&self) {
         for (index, times) in self.0.iter().enumerate() {

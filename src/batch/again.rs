@@ -1,0 +1,184 @@
+//! Items that have failed and will be run again: where they wait, and how they come back to the workers.
+//!
+//! # Protocol
+//!
+//! Retries run in a region of tickets of their own, which is open around the batch's. An item that waits lies in [`Again`], by the time at
+//! which it may go on; it occupies nobody. At that time an alarm on the master's thread adds a ticket to the region, and calls for
+//! help as whoever adds one does; who holds a ticket takes the item that has waited longest. There are never more
+//! tickets than items whose time has come.
+//!
+//! *Closing.* The region lies on the caller's stack, so nobody may add to it once it has closed. Whoever adds does so under the lock
+//! of the [`Bell`], and the caller closes under that lock, if no time is left in it. An item that might fail again is run by
+//! somebody inside, and then the region does not close.
+//!
+//! *Stopping.* A stopped batch runs no item again: each gets the failure that it had.
+
+use super::brake::Brake;
+use crate::region::Region;
+use crate::sync::Mutex;
+use crate::timers::{Alarm, Armed, Timers};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// When an item may go on, and a number that tells those of one time apart.
+type Turn = (Instant, u64);
+
+/// Items that wait, with their last failures.
+pub(super) struct Again<T> {
+    waiting: Mutex<BTreeMap<Turn, Waiting<T>>>,
+    bell: Arc<Bell>,
+}
+
+/// An item that will be run again.
+pub(super) struct Waiting<T> {
+    pub(super) index: usize,
+    /// Which run comes next, from 2.
+    pub(super) attempt: u32,
+    /// How the last one ended.
+    pub(super) failure: T,
+}
+
+/// Rings when the time of an item has come.
+struct Bell {
+    state: Mutex<State>,
+    brake: Arc<Brake>,
+}
+
+#[derive(Default)]
+struct State {
+    /// INVARIANT(open): the region, from its opening until it closes; it closes under this lock, and then this is empty.
+    region: Option<Opened>,
+    /// The times of those for whom no ticket was added yet.
+    times: BTreeSet<Turn>,
+    /// The alarm, and what it is set for.
+    armed: Option<(Instant, Armed)>,
+    next: u64,
+}
+
+struct Opened(*const Region<'static>);
+
+// SAFETY: regions may be added to from any thread; INVARIANT(open) says for how long.
+unsafe impl Send for Opened {}
+
+impl Opened {
+    /// Adds one ticket. Under the lock of the bell.
+    fn add(&self) {
+        // SAFETY: INVARIANT(open).
+        let region = unsafe { &*self.0 };
+        region.add();
+        // The caller may sleep until there is something to do.
+        region.entry.waiter().rouse();
+    }
+}
+
+impl<T> Again<T> {
+    pub(super) fn new(brake: Arc<Brake>) -> Self {
+        Self {
+            waiting: Mutex::new(BTreeMap::new()),
+            bell: Arc::new(Bell {
+                state: Mutex::new(State::default()),
+                brake,
+            }),
+        }
+    }
+
+    /// Caller: the region is open, and will be until [`close`](Self::close) has returned true.
+    pub(super) fn open(&self, region: &Region<'_>) {
+        let region = std::ptr::from_ref(region).cast::<Region<'static>>();
+        self.bell.state.lock().region = Some(Opened(region));
+    }
+
+    /// Caller: does `close`, unless somebody waits. True if it has closed.
+    pub(super) fn close(&self, close: &dyn Fn() -> bool) -> bool {
+        let mut state = self.bell.state.lock();
+        if self.bell.brake.is_on() {
+            // Nobody will come for them: they get tickets now, and whoever takes those gives them up.
+            state.call_all();
+        }
+        // Looked at again: a ticket may have come since the caller looked.
+        let closes = state.times.is_empty() && !state.has_tickets() && close();
+        if closes {
+            state.region = None;
+            let armed = state.armed.take();
+            drop(state);
+            // Not under the lock, for which the alarm may wait.
+            drop(armed);
+        }
+        closes
+    }
+
+    /// Whether somebody waits for whom no ticket was added yet, in a batch that goes on.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.bell.brake.is_on() && !self.bell.state.lock().times.is_empty()
+    }
+
+    /// Somebody inside: `item` may go on `at` this time.
+    pub(super) fn push(&self, timers: &Timers, at: Option<Instant>, item: Waiting<T>) {
+        let now = Instant::now();
+        // A time that no clock can tell is as good as never: until the batch is stopped.
+        let never = || now + Duration::from_secs(1 << 32);
+        let at = at.unwrap_or_else(never);
+        let mut state = self.bell.state.lock();
+        let turn = (at, state.next);
+        state.next += 1;
+        self.waiting.lock().insert(turn, item);
+        if at <= now {
+            // Its caller waits for whoever calls this, so it is open.
+            state.region.iter().for_each(Opened::add);
+            return;
+        }
+        state.times.insert(turn);
+        let is_earlier = state.armed.as_ref().is_none_or(|(armed, _)| at < *armed);
+        if is_earlier {
+            let armed = timers.set(at, self.bell.clone());
+            let before = state.armed.replace((at, armed));
+            drop(state);
+            drop(before);
+        }
+    }
+
+    /// Whoever holds a ticket.
+    pub(super) fn take(&self) -> Waiting<T> {
+        let first = self.waiting.lock().pop_first();
+        first.expect("there are no more tickets than items").1
+    }
+}
+
+impl State {
+    fn has_tickets(&self) -> bool {
+        self.region.as_ref().is_some_and(|Opened(region)| {
+            // SAFETY: INVARIANT(open).
+            unsafe { &**region }.entry.has_work()
+        })
+    }
+
+    /// Adds tickets for all whose time has come.
+    fn call_due(&mut self, now: Instant) {
+        while let Some(turn) = self.times.first().filter(|turn| turn.0 <= now) {
+            let turn = *turn;
+            self.times.remove(&turn);
+            self.region.iter().for_each(Opened::add);
+        }
+    }
+
+    fn call_all(&mut self) {
+        for _ in std::mem::take(&mut self.times) {
+            self.region.iter().for_each(Opened::add);
+        }
+    }
+}
+
+impl Alarm for Bell {
+    fn ring(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.state.lock();
+        state.call_due(now);
+        let next = state.times.first().map(|turn| turn.0);
+        match (next, &mut state.armed) {
+            (Some(next), Some(armed)) => armed.0 = next,
+            // It will not ring again.
+            _ => state.armed = None,
+        }
+        next
+    }
+}

@@ -1,0 +1,72 @@
+//! What stops a batch before all its items were begun: its token, its deadline, or too many failures.
+
+use crate::cancel::CancelToken;
+use crate::summary::StopReason;
+use crate::sync::{AtomicU64, Ordering};
+use crate::timers::Alarm;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Brake {
+    /// Of the batch alone: what the user may cancel is above it.
+    token: CancelToken,
+    /// The first reason. None while the token may have been cancelled from above.
+    reason: OnceLock<StopReason>,
+    failures: AtomicU64,
+    /// With so many failures the batch stops.
+    most_failures: u64,
+}
+
+impl Brake {
+    pub(super) fn new(token: CancelToken, most_failures: u64) -> Self {
+        Self {
+            token,
+            reason: OnceLock::new(),
+            failures: AtomicU64::new(0),
+            most_failures,
+        }
+    }
+
+    pub(super) fn token(&self) -> &CancelToken {
+        &self.token
+    }
+
+    #[inline]
+    pub(super) fn is_on(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// Stops the batch. True if nothing had stopped it before.
+    pub(super) fn pull(&self, reason: StopReason) -> bool {
+        if self.is_on() {
+            return false;
+        }
+        let first = self.reason.set(reason).is_ok();
+        self.token.cancel();
+        first
+    }
+
+    /// An item has failed for good. True if that has stopped the batch.
+    pub(super) fn count_failure(&self) -> bool {
+        // Relaxed: a count. Whoever reaches the limit is one thread.
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        failures == self.most_failures && self.pull(StopReason::Failures)
+    }
+
+    /// Why the batch was stopped, if it was.
+    pub(super) fn reason(&self) -> Option<StopReason> {
+        let reason = self.reason.get().copied();
+        self.is_on()
+            .then(|| reason.unwrap_or(StopReason::Cancelled))
+    }
+}
+
+/// It rings at the batch's deadline.
+impl Alarm for Brake {
+    fn ring(&self, _now: Instant) -> Option<Instant> {
+        self.pull(StopReason::Deadline);
+        None
+    }
+}

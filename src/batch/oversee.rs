@@ -1,0 +1,209 @@
+//! A batch whose items are supervised: run again when they fail, given up when the batch is stopped, and looked after meanwhile.
+//!
+//! ```text
+//! take an item ─ note it on the post ─ run it ─┬─ done, or failed for good ──▶ its outcome
+//!                                              └─ may be run again ──▶ `Again` ── ticket ──▶ take an item
+//! ```
+
+use super::again::{Again, Waiting};
+use super::brake::Brake;
+use super::ctx::Ctx;
+use super::event::{Event, Reporter};
+use super::failure::{Decide, Failure};
+use super::launch::Job;
+use super::source::parts::Parts;
+use super::state::MakeState;
+use super::station::Station;
+use super::stay::{Order, Stay};
+use super::watch::Watch;
+use crate::cancel::CancelToken;
+use crate::crew::Crew;
+use crate::isolate;
+use crate::ledger::Ledger;
+use crate::outcome::Outcome;
+use crate::panic::TaskPanic;
+use crate::policy::retry::Retry;
+use crate::region::Claims;
+use crate::slots::Slots;
+use crate::summary::Counts;
+use crate::sync::Mutex;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// See the [module](self).
+pub(super) struct Overseen<'o, P, M, F, D, R, E> {
+    pub(super) crew: &'o Crew,
+    /// INVARIANT(lent): of a source that lends, if there is a `retry`.
+    pub(super) parts: P,
+    pub(super) make: &'o M,
+    pub(super) body: F,
+    pub(super) decide: &'o D,
+    pub(super) retry: Option<Retry>,
+    pub(super) brake: Arc<Brake>,
+    pub(super) watch: Option<Arc<Watch>>,
+    pub(super) reporter: Reporter,
+    pub(super) outcomes: Slots<Outcome<R, E>>,
+    pub(super) again: Again<Outcome<R, E>>,
+    pub(super) desk: Desk,
+}
+
+/// What all participants add to.
+#[derive(Default)]
+pub(super) struct Desk {
+    pub(super) counts: Mutex<Counts>,
+    /// Items that were not begun.
+    holes: Mutex<Vec<Range<usize>>>,
+    /// Items that were begun more than once, and how often.
+    repeated: Mutex<Vec<(usize, u32)>>,
+    pub(super) strays: Mutex<Vec<TaskPanic>>,
+}
+
+/// What is left of all that in the end.
+pub(super) struct Records<R, E> {
+    pub(super) outcomes: Ledger<Outcome<R, E>>,
+    pub(super) counts: Counts,
+    pub(super) repeated: Vec<(usize, u32)>,
+    pub(super) strays: Vec<TaskPanic>,
+}
+
+impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E> {
+    /// After all regions have closed.
+    pub(super) fn into_records(self) -> Records<R, E> {
+        let desk = self.desk;
+        let holes = desk.holes.into_inner();
+        let mut counts = desk.counts.into_inner();
+        counts.cancelled += holes.iter().map(Range::len).sum::<usize>();
+        let mut repeated = desk.repeated.into_inner();
+        repeated.sort_unstable();
+        // SAFETY: every item was claimed, or its region would not have closed. Every claim ends in one write or in a hole, or in a
+        // wait for the next claim; which closing made visible.
+        let outcomes = unsafe { Ledger::new(self.outcomes, holes, || Outcome::Cancelled) };
+        Records {
+            outcomes,
+            counts,
+            repeated,
+            strays: desk.strays.into_inner(),
+        }
+    }
+}
+
+impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E>
+where
+    P: Parts,
+    M: MakeState<E>,
+    D: Decide<E>,
+{
+    /// An item has ended for good.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the claim on the item, and this is the first call for it.
+    pub(super) unsafe fn settle(
+        &self,
+        index: usize,
+        attempt: u32,
+        outcome: Outcome<R, E>,
+        counts: &mut Counts,
+    ) {
+        *match &outcome {
+            Outcome::Done(_) => &mut counts.done,
+            Outcome::Failed(_) => &mut counts.failed,
+            Outcome::Panicked(_) => &mut counts.panicked,
+            Outcome::TimedOut => &mut counts.timed_out,
+            Outcome::Cancelled => &mut counts.cancelled,
+        } += 1;
+        if attempt > 1 {
+            self.desk.repeated.lock().push((index, attempt));
+        }
+        let failed = Failure::of(&outcome).is_some();
+        // SAFETY: the caller's: INVARIANT(once).
+        unsafe { self.outcomes.write(index, outcome) };
+        if failed && self.brake.count_failure() {
+            self.tell_why_it_stops();
+        }
+    }
+
+    fn tell_why_it_stops(&self) {
+        let reason = self.brake.reason();
+        self.reporter.tell(|| Event::Stopping {
+            reason: reason.expect("it was stopped"),
+        });
+    }
+
+    /// Has the item run again, if that is what was asked for; else gives the outcome back.
+    pub(super) fn send_back(
+        &self,
+        index: usize,
+        attempt: u32,
+        outcome: Outcome<R, E>,
+        worker: usize,
+    ) -> Option<Outcome<R, E>> {
+        let delay = self
+            .retry
+            .as_ref()
+            .and_then(|retry| retry.delay_after(attempt))
+            .filter(|_| !self.brake.is_on() && self.wants_again(&outcome, worker));
+        let Some(delay) = delay else {
+            return Some(outcome);
+        };
+        self.reporter.tell(|| Event::Retrying {
+            index,
+            attempt,
+            delay,
+        });
+        let item = Waiting {
+            index,
+            attempt: attempt + 1,
+            failure: outcome,
+        };
+        let at = Instant::now().checked_add(delay);
+        self.again.push(&self.crew.timers, at, item);
+        None
+    }
+
+    /// What the user's predicate says; one that panics says no.
+    fn wants_again(&self, outcome: &Outcome<R, E>, worker: usize) -> bool {
+        let Some(failure) = Failure::of(outcome) else {
+            return false;
+        };
+        isolate::catch(|| self.decide.wants_again(failure)).unwrap_or_else(|payload| {
+            let panic = TaskPanic::caught(payload, worker);
+            self.desk.strays.lock().push(panic);
+            false
+        })
+    }
+}
+
+impl<P, M, F, D, R, E> Job for Overseen<'_, P, M, F, D, R, E>
+where
+    P: Parts,
+    M: MakeState<E>,
+    D: Decide<E>,
+    F: Fn(&mut M::State, P::Item, &Ctx) -> Result<R, E> + Sync,
+    R: Send,
+    E: Send,
+{
+    fn len(&self) -> usize {
+        self.parts.items()
+    }
+
+    fn participate(&self, base: usize, claims: &mut Claims<'_>) {
+        Stay::new(self, Order::From(base), claims).run_all(claims);
+    }
+
+    fn stop(&self) -> Option<&CancelToken> {
+        Some(self.brake.token())
+    }
+
+    fn give_up(&self, items: Range<usize>) {
+        if P::OWNS {
+            let station = Station::new(self.make, &self.desk.strays, self.crew.workers());
+            for index in items.clone() {
+                // SAFETY: claimed, and not taken.
+                station.dispose(unsafe { self.parts.take(index) });
+            }
+        }
+        self.desk.holes.lock().push(items);
+    }
+}

@@ -1,0 +1,215 @@
+//! One participation in a supervised batch.
+//!
+//! It is the same loop for items that are run for the first time, in the order of the batch, and for those that come back on
+//! tickets.
+
+use super::ctx::{Ctx, Oversight};
+use super::failure::Decide;
+use super::oversee::Overseen;
+use super::source::parts::Parts;
+use super::state::MakeState;
+use super::station::Station;
+use super::watch::Turn;
+use crate::cancel::CancelToken;
+use crate::drive::{Body, drive};
+use crate::outcome::Outcome;
+use crate::panic::TaskPanic;
+use crate::range::Span;
+use crate::region::{Claims, Task};
+use crate::summary::Counts;
+
+/// The job of a supervised batch, as the task of those items that come back.
+pub(super) struct Returning<'a, J>(pub(super) &'a J);
+
+impl<P, M, F, D, R, E> Task for Returning<'_, Overseen<'_, P, M, F, D, R, E>>
+where
+    P: Parts,
+    M: MakeState<E>,
+    D: Decide<E>,
+    F: Fn(&mut M::State, P::Item, &Ctx) -> Result<R, E> + Sync,
+    R: Send,
+    E: Send,
+{
+    fn participate(&self, claims: &mut Claims<'_>) {
+        Stay::new(self.0, Order::Tickets, claims).run_all(claims);
+    }
+
+    fn stop(&self) -> Option<&CancelToken> {
+        Some(self.0.brake.token())
+    }
+
+    fn close(&self, close: &dyn Fn() -> bool) -> bool {
+        self.0.again.close(close)
+    }
+
+    fn expects_more(&self) -> bool {
+        self.0.again.is_waiting()
+    }
+
+    /// They keep the failures that they had.
+    fn give_up(&self, tickets: Span) {
+        let mut counts = Counts::default();
+        for _ in 0..tickets.len() {
+            let item = self.0.again.take();
+            // SAFETY: claimed by the ticket; what has not ended is settled once.
+            unsafe {
+                self.0
+                    .settle(item.index, item.attempt - 1, item.failure, &mut counts);
+            }
+        }
+        self.0.desk.counts.lock().add(counts);
+    }
+}
+
+/// Where the items of a participation come from.
+#[derive(Copy, Clone)]
+pub(super) enum Order {
+    /// Offset 0 is this item.
+    From(usize),
+    /// Each offset is the right to one item that comes back.
+    Tickets,
+}
+
+/// One participation.
+pub(super) struct Stay<'e, 'o, P, M: MakeState<E>, F, D, R, E> {
+    overseen: &'e Overseen<'o, P, M, F, D, R, E>,
+    order: Order,
+    seat: usize,
+    station: Station<'e, M, E>,
+    counts: Counts,
+    /// The item at hand, and which run of it this is.
+    item: (usize, u32),
+    /// The failure that a returning item had, until it has ended again.
+    earlier: Option<Outcome<R, E>>,
+    turn: Option<Turn<'e>>,
+}
+
+impl<'e, 'o, P, M, F, D, R, E> Stay<'e, 'o, P, M, F, D, R, E>
+where
+    P: Parts,
+    M: MakeState<E>,
+    D: Decide<E>,
+    F: Fn(&mut M::State, P::Item, &Ctx) -> Result<R, E> + Sync,
+{
+    pub(super) fn new(
+        overseen: &'e Overseen<'o, P, M, F, D, R, E>,
+        order: Order,
+        claims: &Claims<'_>,
+    ) -> Self {
+        Self {
+            overseen,
+            order,
+            seat: claims.seat(),
+            station: Station::new(overseen.make, &overseen.desk.strays, claims.worker()),
+            counts: Counts::default(),
+            item: (0, 0),
+            earlier: None,
+            turn: None,
+        }
+    }
+
+    pub(super) fn run_all(mut self, claims: &mut Claims<'_>) {
+        drive(claims, &mut self);
+        self.station.close();
+        self.overseen.desk.counts.lock().add(self.counts);
+    }
+
+    /// The next item is at hand.
+    fn begin(&mut self, at: &mut u32, alone: bool) {
+        self.item = match self.order {
+            Order::From(base) => (base + *at as usize, 1),
+            Order::Tickets => {
+                let item = self.overseen.again.take();
+                *at += 1;
+                self.earlier = Some(item.failure);
+                (item.index, item.attempt)
+            }
+        };
+        let (index, worker) = (self.item.0, self.station.worker());
+        let watch = self.overseen.watch.as_ref();
+        self.turn = watch.map(|watch| watch.begin(self.seat, worker, index, alone));
+    }
+
+    /// The body has ended. True if that was too late.
+    fn stop_the_clock(&mut self) -> bool {
+        let watch = self.overseen.watch.as_ref();
+        let turn = self.turn.take().zip(watch);
+        turn.is_some_and(|(turn, watch)| watch.end(&turn))
+    }
+
+    /// The item at hand has ended.
+    fn end(&mut self, at: &mut u32, outcome: Outcome<R, E>) {
+        let (index, attempt) = self.item;
+        let earlier = self.earlier.take();
+        self.station.dispose(earlier);
+        let worker = self.station.worker();
+        if let Some(outcome) = self.overseen.send_back(index, attempt, outcome, worker) {
+            let counts = &mut self.counts;
+            // SAFETY: claimed, and ended for good.
+            unsafe { self.overseen.settle(index, attempt, outcome, counts) };
+        }
+        if let Order::From(_) = self.order {
+            *at += 1;
+        }
+    }
+}
+
+impl<P, M, F, D, R, E> Body for Stay<'_, '_, P, M, F, D, R, E>
+where
+    P: Parts,
+    M: MakeState<E>,
+    D: Decide<E>,
+    F: Fn(&mut M::State, P::Item, &Ctx) -> Result<R, E> + Sync,
+{
+    fn run(&mut self, at: &mut u32, until: u32) {
+        let alone = until - *at == 1;
+        while *at < until && !self.overseen.brake.is_on() {
+            self.begin(at, alone);
+            let (index, attempt) = self.item;
+            let worker = self.station.worker();
+            let state = match self.station.ready() {
+                Ok(state) => state,
+                Err(error) => {
+                    self.stop_the_clock();
+                    // SAFETY: claimed, and not taken in this run.
+                    let item = unsafe { self.overseen.parts.take(index) };
+                    self.station.dispose(item);
+                    self.end(at, Outcome::Failed(error));
+                    continue;
+                }
+            };
+            // SAFETY: claimed: this participant alone takes it, and once; or again, by INVARIANT(lent), after an earlier run.
+            let item = unsafe { self.overseen.parts.take(index) };
+            let oversight = Oversight {
+                brake: &self.overseen.brake,
+                turn: self.turn.as_ref(),
+            };
+            let ctx = Ctx::supervised(index, worker, attempt, oversight);
+            let out = (self.overseen.body)(state, item, &ctx);
+            let outcome = match out {
+                out if self.stop_the_clock() => {
+                    self.station.dispose(out);
+                    Outcome::TimedOut
+                }
+                Ok(result) => Outcome::Done(result),
+                Err(error) => Outcome::Failed(error),
+            };
+            self.end(at, outcome);
+        }
+    }
+
+    fn caught(&mut self, at: &mut u32, mut panic: TaskPanic) {
+        let overran = self.stop_the_clock();
+        if !self.station.recover() {
+            // SAFETY: claimed, and not taken in this run: the panic came before.
+            let item = unsafe { self.overseen.parts.take(self.item.0) };
+            self.station.dispose(item);
+        }
+        let outcome = match panic.is_interrupt() {
+            true if overran => Outcome::TimedOut,
+            true if self.overseen.brake.is_on() => Outcome::Cancelled,
+            _ => Outcome::Panicked(panic),
+        };
+        self.end(at, outcome);
+    }
+}

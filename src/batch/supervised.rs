@@ -1,0 +1,145 @@
+//! Running a supervised batch: everything that looks after its items is set up around them, and taken down when the last has ended.
+
+use super::again::Again;
+use super::ctx::Ctx;
+use super::event::{Reporter, observed};
+use super::failure::Decide;
+use super::launch::launch;
+use super::oversee::{Desk, Overseen};
+use super::settings::Supervised;
+use super::source::parts::{IntoParts, Parts};
+use super::state::{MakeState, Stateless};
+use super::stay::Returning;
+use super::watch::{Limits, Watch};
+use super::{Batch, Source, StatefulBatch};
+use crate::caller::Call;
+use crate::costs::Site;
+use crate::region::Items;
+use crate::report::Report;
+use crate::slots::Slots;
+use crate::summary::{StopReason, Summary};
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl<S: Source, D> Batch<S, Supervised<'_, D>> {
+    /// Runs `body` on every item, and reports what became of each: as [`run`](Batch::run) of a batch that nobody supervises.
+    #[track_caller]
+    pub fn run<R, E, F>(self, body: F) -> Report<R, E>
+    where
+        F: Fn(S::Item, &Ctx<'_>) -> Result<R, E> + Sync,
+        D: Decide<E>,
+        R: Send,
+        E: Send,
+    {
+        let caller = Location::caller();
+        self.oversee(&Stateless, |(), item, ctx| body(item, ctx), caller)
+    }
+
+    fn oversee<M, F, R, E>(
+        self,
+        make: &M,
+        body: F,
+        caller: &'static Location<'static>,
+    ) -> Report<R, E>
+    where
+        M: MakeState<E>,
+        F: Fn(&mut M::State, S::Item, &Ctx<'_>) -> Result<R, E> + Sync,
+        D: Decide<E>,
+        R: Send,
+        E: Send,
+    {
+        let began = Instant::now();
+        let crew = self.crew.clone();
+        let cuts = self.cuts;
+        let settings = self.settings;
+        let parts = IntoParts::into_parts(self.source);
+        let items = parts.items();
+        let brake = Arc::new(settings.brake(items));
+        let mut workers = Vec::new();
+        let (records, thrown) = observed(settings.observer, |reporter: Reporter| {
+            let watch = (settings.limits != Limits::default()).then(|| {
+                let watch = Watch::new(crew.clone(), settings.limits, reporter.clone());
+                Arc::new(watch)
+            });
+            let first_look = watch.as_ref().map(|watch| (watch.period(), watch.clone()));
+            let overseen = Overseen {
+                crew: &crew,
+                parts,
+                make,
+                body,
+                decide: &settings.decide,
+                retry: settings.retry,
+                brake: brake.clone(),
+                watch,
+                reporter,
+                outcomes: Slots::new(items),
+                again: Again::new(brake.clone()),
+                desk: Desk::default(),
+            };
+            let timers = &crew.timers;
+            let _looks = first_look
+                .and_then(|(period, watch)| Some(timers.set(began.checked_add(period)?, watch)));
+            let _ends = settings.deadline.and_then(|time| {
+                if time.is_zero() {
+                    brake.pull(StopReason::Deadline);
+                }
+                Some(timers.set(began.checked_add(time)?, brake.clone()))
+            });
+            let mut launch_all = || launch(&crew, &cuts, &overseen, caller, Some(&mut workers));
+            if overseen.retry.is_none() {
+                launch_all();
+            } else {
+                let returning = Returning(&overseen);
+                let call = Call {
+                    crew: &crew,
+                    site: Site::new(caller, 1),
+                    task: &returning,
+                    items: Items::Growing,
+                    len: 0,
+                    cut: None,
+                };
+                call.run_around(&mut |region| {
+                    overseen.again.open(region);
+                    launch_all();
+                });
+            }
+            overseen.into_records()
+        });
+        let mut strays = records.strays;
+        strays.extend(thrown);
+        let summary = Summary {
+            counts: records.counts,
+            repeated: records.repeated.len(),
+            wall: began.elapsed(),
+            workers,
+        };
+        Report {
+            name: self.name,
+            outcomes: records.outcomes,
+            summary,
+            strays,
+            stopped: brake.reason(),
+            repeated: records.repeated,
+        }
+    }
+}
+
+impl<S: Source, M, D> StatefulBatch<S, M, Supervised<'_, D>> {
+    /// As [`Batch::run`], with the participation's state as the body's first argument.
+    #[track_caller]
+    #[allow(
+        private_bounds,
+        reason = "the two makers are made by `with_state` and `try_with_state` alone"
+    )]
+    pub fn run<R, E, F>(self, body: F) -> Report<R, E>
+    where
+        M: MakeState<E>,
+        F: Fn(&mut M::State, S::Item, &Ctx<'_>) -> Result<R, E> + Sync,
+        D: Decide<E>,
+        R: Send,
+        E: Send,
+    {
+        self.batch.oversee(&self.make, body, Location::caller())
+    }
+}

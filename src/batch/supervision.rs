@@ -1,0 +1,175 @@
+//! What can be asked for of a batch by way of supervision.
+
+use super::event::Event;
+use super::failure::{Failure, If};
+use super::settings::{Settings, Supervised};
+use super::{Batch, Lend, Source};
+use crate::cancel::CancelToken;
+use crate::policy::retry::Retry;
+use std::time::Duration;
+
+/// # Supervision
+///
+/// Each of these makes it a batch that can only be [`run`](Batch::run).
+impl<'o, S: Source, P: Settings<'o>> Batch<S, P> {
+    fn supervise(
+        self,
+        set: impl FnOnce(&mut Supervised<'o, P::Decide>),
+    ) -> Batch<S, Supervised<'o, P::Decide>> {
+        self.with_settings(|settings| {
+            let mut settings = settings.supervised();
+            set(&mut settings);
+            settings
+        })
+    }
+
+    /// Runs items that have failed again: those that returned an error, panicked or timed out. Only for sources that
+    /// [lend](Lend) their items.
+    ///
+    /// An item that waits for its next run occupies no worker. Its outcome is that of its last run. [`Report::attempts`](crate::Report::attempts) says how often
+    /// it was begun. If the batch is stopped meanwhile, it keeps the failure that it had.
+    ///
+    /// ```
+    /// use ganger::{Retry, Runtime};
+    /// use std::time::Duration;
+    ///
+    /// let rt = Runtime::new()?;
+    /// let report = rt
+    ///     .batch(&["a", "b"])
+    ///     .retry(Retry::fixed(2, Duration::from_millis(1)))
+    ///     .run(|name, ctx| match (*name, ctx.attempt()) {
+    ///         ("b", 1) => Err("not yet"),
+    ///         (name, _) => Ok(name.len()),
+    ///     });
+    /// assert_eq!(report.attempts(1), 2);
+    /// assert_eq!(report.summary().retried(), 1);
+    /// assert_eq!(report.into_results().unwrap(), [1, 1]);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn retry(self, retry: Retry) -> Batch<S, Supervised<'o, P::Decide>>
+    where
+        S: Lend,
+    {
+        self.supervise(|settings| settings.retry = Some(retry))
+    }
+
+    /// Runs an item again only if `wanted` says so of its failure. Has a meaning only beside a [`retry`](Self::retry). If `wanted`
+    /// panics the item is not run again, and the panic is one of the [strays](crate::Report::strays).
+    ///
+    /// ```
+    /// use ganger::{Failure, Retry, Runtime};
+    /// use std::io::{Error, ErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// let rt = Runtime::new()?;
+    /// let report = rt
+    ///     .batch(0..2)
+    ///     .retry(Retry::fixed(5, Duration::ZERO))
+    ///     .retry_if(|failure: Failure<'_, Error>| {
+    ///         matches!(failure, Failure::Error(error) if error.kind() == ErrorKind::Interrupted)
+    ///     })
+    ///     .run(|i, _ctx| match i {
+    ///         0 => Err::<(), _>(ErrorKind::Interrupted.into()),
+    ///         _ => Err(ErrorKind::NotFound.into()),
+    ///     });
+    /// assert_eq!((report.attempts(0), report.attempts(1)), (6, 1));
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn retry_if<E, F>(self, wanted: F) -> Batch<S, Supervised<'o, If<F>>>
+    where
+        F: Fn(Failure<'_, E>) -> bool + Sync,
+    {
+        self.with_settings(|settings| {
+            let before = settings.supervised();
+            Supervised {
+                retry: before.retry,
+                decide: If(wanted),
+                deadline: before.deadline,
+                limits: before.limits,
+                token: before.token,
+                most_failures: before.most_failures,
+                most_share: before.most_share,
+                observer: before.observer,
+            }
+        })
+    }
+
+    /// Stops the batch so long after its call: items not begun by then are [`Cancelled`](crate::Outcome::Cancelled); those that run are told so by
+    /// [`Ctx::is_cancelled`](crate::Ctx::is_cancelled), and end as they end. `Duration::ZERO` begins no item, and a time that no clock can tell is no deadline.
+    pub fn deadline(self, time: Duration) -> Batch<S, Supervised<'o, P::Decide>> {
+        self.supervise(|settings| settings.deadline = Some(time))
+    }
+
+    /// How long one run of an item may take. One that takes longer is told so by [`Ctx::is_cancelled`](crate::Ctx::is_cancelled), reported by an
+    /// [`Event::Overran`], and [`TimedOut`](crate::Outcome::TimedOut) when it ends, whatever it returns; its result is dropped. One that
+    /// panics too late is [`Panicked`](crate::Outcome::Panicked) all the same. It cannot be ended from outside, and the batch does
+    /// not return before it has ended, because items may borrow from the caller.
+    ///
+    /// The time that an item waits for its turn does not count. An item that belongs to many very short ones (below about 2 µs each) may
+    /// overrun by an eighth of its deadline, or a millisecond, before anybody notices.
+    pub fn item_deadline(self, time: Duration) -> Batch<S, Supervised<'o, P::Decide>> {
+        self.supervise(|settings| settings.limits.deadline = Some(time))
+    }
+
+    /// Reports a run of an item that takes longer than this: [`Event::Slow`].
+    pub fn slow_after(self, time: Duration) -> Batch<S, Supervised<'o, P::Decide>> {
+        self.supervise(|settings| settings.limits.slow_after = Some(time))
+    }
+
+    /// Stops the batch when `token` is cancelled: items not begun are [`Cancelled`](crate::Outcome::Cancelled); those that run are told so by
+    /// [`Ctx::is_cancelled`](crate::Ctx::is_cancelled), and end as they end. No worker begins another chunk of items (about 10 µs of work). Given again, the last
+    /// token counts; to stop for several reasons, cancel one token for each.
+    pub fn cancel(self, token: &CancelToken) -> Batch<S, Supervised<'o, P::Decide>> {
+        self.supervise(|settings| settings.token = Some(token.clone()))
+    }
+
+    /// Stops the batch when so many items have failed for good: returned an error, panicked or timed out, and are not run again. Items that
+    /// run at that moment end as they end, so there may be more failures. Zero counts as one.
+    pub fn stop_after_failures(self, failures: usize) -> Batch<S, Supervised<'o, P::Decide>> {
+        self.supervise(|settings| settings.most_failures = (failures as u64).max(1))
+    }
+
+    /// As [`stop_after_failures`](Self::stop_after_failures) of more than this share of all items, from 0.0 to 1.0. What is below
+    /// counts as 0.0, and so does what is not a number; what is above as 1.0, which never stops the batch.
+    pub fn stop_after_failure_share(self, share: f64) -> Batch<S, Supervised<'o, P::Decide>> {
+        self.supervise(|settings| settings.most_share = share.max(0.0).min(1.0))
+    }
+
+    /// As [`stop_after_failures(1)`](Self::stop_after_failures).
+    pub fn stop_on_first_failure(self) -> Batch<S, Supervised<'o, P::Decide>> {
+        self.stop_after_failures(1)
+    }
+
+    /// Tells `observer` what happens: see [`Event`]. It runs on a thread of its own, for as long as the batch. No item ever waits for it;
+    /// the call returns when it has been told everything. If it panics it is told no more, and the panic is one of the
+    /// [strays](crate::Report::strays).
+    ///
+    /// ```
+    /// use ganger::{Event, Runtime};
+    /// use std::time::Duration;
+    ///
+    /// let rt = Runtime::new()?;
+    /// let mut slow = Vec::new();
+    /// let report = rt
+    ///     .batch(0..3)
+    ///     .slow_after(Duration::from_millis(2))
+    ///     .observe(|event| {
+    ///         if let Event::Slow { index, .. } = event {
+    ///             slow.push(*index);
+    ///         }
+    ///     })
+    ///     .run(|i, _ctx| {
+    ///         std::thread::sleep(Duration::from_millis(if i == 1 { 50 } else { 0 }));
+    ///         Ok::<_, ()>(())
+    ///     });
+    /// assert_eq!(report.summary().done(), 3);
+    /// assert_eq!(slow, [1]);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn observe<F>(self, observer: F) -> Batch<S, Supervised<'o, P::Decide>>
+    where
+        F: FnMut(&Event) + Send + 'o,
+    {
+        self.supervise(|settings| settings.observer = Some(Box::new(observer)))
+    }
+}

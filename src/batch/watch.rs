@@ -1,0 +1,219 @@
+//! Looking after items that run: which of them are slow, and which have overrun their deadline.
+//!
+//! # Protocol
+//!
+//! Each participant notes what it runs on a [`Post`] of its own: plain stores, as nobody else writes there but the mark that
+//! says "overrun". The master looks at all posts from time to time, without a lock: a post is odd while an item runs, and a look
+//! counts only if the number of the run was the same before and after it (a sequence lock, of which the reader may fail).
+//!
+//! *Time.* A participant that reads the clock before an item notes it, and judges itself at the item's end; so it does for items that
+//! take long enough for the price of the clock, or where the deadline is short. For those that are believed to be short, many run
+//! between two reads of the clock: of these the master alone finds the one that is not, as one and the same run that it has
+//! met for so long. So nobody is condemned for the time of another; but one that overran by less than the time between two looks, an eighth of
+//! the deadline or a millisecond, may get away with it.
+//!
+//! *The mark* is the number of the run, so one that comes late says nothing of the next run.
+
+use super::event::{Event, Reporter};
+use crate::crew::Crew;
+use crate::sync::{AtomicU64, Mutex, Ordering, fence};
+use crate::timers::Alarm;
+use crossbeam::utils::CachePadded;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The least time between two looks.
+const LEAST_LOOK: Duration = Duration::from_millis(1);
+
+/// Below this the clock is read for every item.
+const SHORT: Duration = Duration::from_micros(200);
+
+/// What to look for. Not both are none.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub(super) deadline: Option<Duration>,
+    pub(super) slow_after: Option<Duration>,
+}
+
+/// See the [module](self).
+pub(super) struct Watch {
+    crew: Arc<Crew>,
+    limits: Limits,
+    posts: Box<[CachePadded<Post>]>,
+    /// Locked by the master alone.
+    seen: Mutex<Vec<Seen>>,
+    reporter: Reporter,
+}
+
+/// What one participant runs.
+#[derive(Debug, Default)]
+pub(super) struct Post {
+    /// The number of the run: odd while it lasts.
+    run: AtomicU64,
+    index: AtomicU64,
+    worker: AtomicU64,
+    /// When it began, plus one; zero if nobody has looked.
+    since_ns: AtomicU64,
+    /// The run that has been found to overrun. Written by the master.
+    overran: AtomicU64,
+}
+
+/// What the master saw of a post.
+#[derive(Copy, Clone, Debug, Default)]
+struct Seen {
+    run: u64,
+    since_ns: u64,
+    told_slow: bool,
+}
+
+/// One run of an item.
+#[derive(Debug)]
+pub(super) struct Turn<'w> {
+    post: &'w Post,
+    run: u64,
+    deadline_ns: Option<u64>,
+    /// When it began, if somebody looked.
+    since_ns: Option<u64>,
+}
+
+impl Watch {
+    pub(super) fn new(crew: Arc<Crew>, limits: Limits, reporter: Reporter) -> Self {
+        let seats = crew.seats();
+        Self {
+            crew,
+            limits,
+            posts: (0..seats).map(|_| CachePadded::default()).collect(),
+            seen: Mutex::new(vec![Seen::default(); seats]),
+            reporter,
+        }
+    }
+
+    /// When to look for the first time, and how often.
+    pub(super) fn period(&self) -> Duration {
+        let Limits {
+            deadline,
+            slow_after,
+        } = self.limits;
+        let shortest = deadline.into_iter().chain(slow_after).min();
+        (shortest.unwrap_or_default() / 8).max(LEAST_LOOK)
+    }
+
+    /// Whether to read the clock for items that are believed to be so short that nobody would.
+    fn is_strict(&self) -> bool {
+        self.limits
+            .deadline
+            .is_some_and(|deadline| deadline < SHORT)
+    }
+
+    /// Participant on `seat`: begins an item. `alone`: the item is the only one before the next look at the clock.
+    pub(super) fn begin(&self, seat: usize, worker: usize, index: usize, alone: bool) -> Turn<'_> {
+        let post = &*self.posts[seat];
+        let since_ns = (alone || self.is_strict()).then(|| self.crew.now_ns());
+        let run = post.run.load(Ordering::Relaxed) + 1;
+        // Pairs with the fence in `look`: who reads one of these values finds the run before ended.
+        fence(Ordering::Release);
+        post.index.store(index as u64, Ordering::Relaxed);
+        post.worker.store(worker as u64, Ordering::Relaxed);
+        let noted = since_ns.map_or(0, |ns| ns + 1);
+        post.since_ns.store(noted, Ordering::Relaxed);
+        // Release pairs with the Acquire in `look`: who sees this run sees its values.
+        post.run.store(run, Ordering::Release);
+        Turn {
+            post,
+            run,
+            deadline_ns: self.limits.deadline.map(as_ns),
+            since_ns,
+        }
+    }
+
+    /// Participant: the item has ended. True if it has overrun its deadline.
+    pub(super) fn end(&self, turn: &Turn<'_>) -> bool {
+        turn.post.run.store(turn.run + 1, Ordering::Relaxed);
+        let took_long = || {
+            let took_ns = self.crew.now_ns().saturating_sub(turn.since_ns?);
+            Some(took_ns >= turn.deadline_ns?)
+        };
+        turn.is_over() || took_long() == Some(true)
+    }
+
+    /// Master: looks at one post. Returns when to look again, if that is known.
+    fn look(&self, post: &Post, seen: &mut Seen, now_ns: u64) -> Option<u64> {
+        // Acquire pairs with the Release in `begin`.
+        let run = post.run.load(Ordering::Acquire);
+        if run % 2 == 0 {
+            return None;
+        }
+        let index = post.index.load(Ordering::Relaxed) as usize;
+        let worker = post.worker.load(Ordering::Relaxed) as usize;
+        let since_ns = post.since_ns.load(Ordering::Relaxed).checked_sub(1);
+        // Pairs with the fence in `begin`.
+        fence(Ordering::Acquire);
+        if post.run.load(Ordering::Relaxed) != run {
+            return None;
+        }
+        if seen.run != run {
+            *seen = Seen {
+                run,
+                since_ns: since_ns.unwrap_or(now_ns),
+                told_slow: false,
+            };
+        }
+        let elapsed_ns = now_ns.saturating_sub(seen.since_ns);
+        let elapsed = Duration::from_nanos(elapsed_ns);
+        let mut next = None;
+        let mut is_due = |limit: Option<Duration>| {
+            let limit = limit?;
+            if elapsed >= limit {
+                return Some(());
+            }
+            let at = seen.since_ns.saturating_add(as_ns(limit));
+            next = Some(next.map_or(at, |next: u64| next.min(at)));
+            None
+        };
+        // Relaxed: the participant that reads it acts on it alone.
+        let known = post.overran.load(Ordering::Relaxed) == run;
+        if !known && is_due(self.limits.deadline).is_some() {
+            post.overran.store(run, Ordering::Relaxed);
+            self.reporter.tell(|| Event::Overran {
+                index,
+                worker,
+                elapsed,
+            });
+        }
+        if !seen.told_slow && is_due(self.limits.slow_after).is_some() {
+            seen.told_slow = true;
+            self.reporter.tell(|| Event::Slow {
+                index,
+                worker,
+                elapsed,
+            });
+        }
+        next
+    }
+}
+
+impl Alarm for Watch {
+    fn ring(&self, now: Instant) -> Option<Instant> {
+        let now_ns = self.crew.now_ns();
+        let mut seen = self.seen.lock();
+        let looks = self.posts.iter().zip(&mut *seen);
+        let next_ns = looks.filter_map(|(post, seen)| self.look(post, seen, now_ns));
+        let soonest = next_ns.min().map(|at| at.saturating_sub(now_ns));
+        let period = self.period();
+        let wait = soonest.map_or(period, |ns| Duration::from_nanos(ns).min(period));
+        now.checked_add(wait)
+    }
+}
+
+impl Turn<'_> {
+    /// Whether the master has found it to overrun its deadline.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.post.overran.load(Ordering::Relaxed) == self.run
+    }
+}
+
+/// No clock of ours goes so far as to tell more.
+fn as_ns(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
