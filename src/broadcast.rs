@@ -57,6 +57,7 @@ where
         let result = frame::enter(self.crew, seat, Some(&self.node), || {
             isolate::catch(|| (self.body)(&ctx))
         });
+        self.crew.process.stay();
         let result = result.map_err(|payload| TaskPanic::caught(payload, worker));
         *self.shares[worker].lock() = Some(result);
     }
@@ -78,6 +79,7 @@ where
     F: Fn(&BroadcastCtx) -> R + Sync,
     R: Send,
 {
+    crew.process.enter();
     let waiter = Arc::new(Waiter::new());
     let shares = with_helped(crew, |helped| {
         frame::with_node(|parent| {

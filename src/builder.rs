@@ -1,5 +1,7 @@
 use crate::crew::Crew;
 use crate::error::BuildError;
+use crate::forked;
+use crate::frame;
 use crate::hook;
 use crate::master::{Handler, Master, Plan};
 use crate::roster::Post;
@@ -164,6 +166,7 @@ impl Builder {
     /// If a setting makes no sense, or if no worker at all could be started. If some could not, or if a pin was refused, the
     /// runtime goes on, and [`Runtime::workers`] says so.
     pub fn build(self) -> Result<Runtime, BuildError> {
+        forked::watch(frame::orphan);
         let machine = Machine::look();
         let threads = self.threads(&machine)?;
         let meant = self.placement(threads, &machine);

@@ -250,6 +250,7 @@ fn wait_for_the_end(
             spin_loop();
             continue;
         }
+        crew.process.stay();
         chair.lend_back();
         let worker = chair.worker();
         crew.doze(|| {

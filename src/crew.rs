@@ -6,6 +6,7 @@
 use crate::board::Board;
 use crate::calls::Calls;
 use crate::costs::{Costs, Site};
+use crate::forked::Process;
 use crate::forks::Forks;
 use crate::lineage::Node;
 use crate::mail::Mail;
@@ -45,6 +46,8 @@ pub(crate) struct Crew {
     /// Which worker is meant for each CPU, by the CPU's number. Empty where workers are not pinned.
     worker_of_cpu: Box<[Option<usize>]>,
     epoch: Instant,
+    /// Where its threads are. For those who call from outside, and after what is the user's has run.
+    pub(crate) process: Process,
 }
 
 impl Crew {
@@ -82,6 +85,7 @@ impl Crew {
             cpus,
             worker_of_cpu: worker_of_cpu.into(),
             epoch: Instant::now(),
+            process: Process::this(),
         }
     }
 

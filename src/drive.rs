@@ -27,13 +27,16 @@ pub(crate) trait Body {
 }
 
 pub(crate) fn drive<B: Body>(claims: &mut Claims<'_>, body: &mut B) {
+    let process = claims.process();
     while let Some(chunk) = claims.next() {
         let hunger = claims.hunger();
         let stride = if B::WHOLE { u32::MAX } else { claims.stride() };
         let mut at = chunk.begin;
         while at < chunk.end {
             let until = chunk.end.min(at.saturating_add(stride));
-            if let Err(payload) = isolate::catch(|| body.run(&mut at, until)) {
+            let result = isolate::catch(|| body.run(&mut at, until));
+            process.stay();
+            if let Err(payload) = result {
                 body.caught(&mut at, TaskPanic::caught(payload, claims.worker()));
             }
             if at < chunk.end && claims.is_stopped() {

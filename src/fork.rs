@@ -49,8 +49,7 @@ where
     }
     match isolate::catch(a) {
         Ok(ra) => {
-            // SAFETY: the frame is the same as before, so it has a queue.
-            let queue = unsafe { frame::known_queue() };
+            let queue = frame::same_queue();
             // SAFETY: this thread owns the queue, and has pushed.
             if unsafe { queue.ring.pop(fork.place()) } {
                 // SAFETY: popped, so it is ours: INVARIANT(stage).
@@ -71,8 +70,7 @@ where
     B: FnOnce() -> RB,
 {
     let panic = caught(payload);
-    // SAFETY: as in `fork`.
-    let queue = unsafe { frame::known_queue() };
+    let queue = frame::same_queue();
     // SAFETY: this thread owns the queue, and has pushed.
     if unsafe { queue.ring.pop(fork.place()) } {
         // SAFETY: popped, so it is ours: INVARIANT(stage).
@@ -226,7 +224,8 @@ fn close(queue: &Queue, site: Site, alone: bool) {
     // SAFETY: who forks owns the queue.
     unsafe { queue.ring.rest() };
     frame::with_crew(|crew| {
-        let crew = crew.expect("who forks is in a frame");
+        // None in a child of `fork` that returns from `a`: it is in no frame any more.
+        let Some(crew) = crew else { return };
         let now_ns = crew.now_ns();
         let took_ns = now_ns.saturating_sub(queue.began_ns.load(Ordering::Relaxed));
         if alone {
@@ -276,6 +275,7 @@ pub(crate) fn inside<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R
     if frame::forks_in(crew) {
         return body();
     }
+    crew.process.enter();
     frame::with_node(|node| match frame::seat_in(crew) {
         Some(worker) if frame::has_queue_in(crew) => frame::enter(crew, worker, node, body),
         // It works along on a batch, and has a seat for that.
@@ -317,7 +317,9 @@ impl<'c> GuestSeat<'c> {
 
 impl Drop for GuestSeat<'_> {
     fn drop(&mut self) {
-        if let Some(index) = self.queue.take_seat() {
+        if let Some(index) = self.queue.take_seat()
+            && self.crew.process.is_this()
+        {
             self.crew.give_back_seat(index);
         }
     }

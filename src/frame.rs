@@ -5,13 +5,14 @@
 //! (then dropping the runtime must not wait)?
 
 use crate::crew::Crew;
+use crate::forked::{self, Process};
 use crate::forks::{Owner, Queue};
 use crate::lineage::Node;
 use std::cell::Cell;
 use std::ptr;
 
 thread_local! {
-    /// INVARIANT(top): null, or the address of a `Frame` in a call to `enter` further down this thread's stack, whose
+    /// INVARIANT(top): null, as it is in a child of `fork` at first, or the address of a `Frame` in a call to `enter` further down this thread's stack, whose
     /// `below` is null or such an address again.
     static TOP: Cell<*const Frame> = const { Cell::new(ptr::null()) };
 
@@ -45,6 +46,12 @@ pub(crate) fn belongs_to(crew: &Crew) -> bool {
         (waits || ptr::eq(frame.crew, crew)).then_some(())
     };
     home_in(crew).is_some() || find(is_crews).is_some()
+}
+
+/// In a child of `fork`, whose one thread this is: what it was in the middle of is its parent's, and it does no runtime's work.
+pub(crate) fn orphan() {
+    QUEUE.set(ptr::null());
+    TOP.set(ptr::null());
 }
 
 /// See the [module](self).
@@ -89,17 +96,22 @@ fn enter_with<R>(
 ) -> R {
     /// Takes the frame off again, unwinding included.
     struct Leave<'q> {
+        process: Process,
         below: *const Frame,
         outer: *const Queue,
         queue: Option<&'q Queue>,
     }
     impl Drop for Leave<'_> {
         fn drop(&mut self) {
+            // In a child everything below is the parent's.
+            if !self.process.is_this() {
+                return;
+            }
+            TOP.set(self.below);
             if let Some(queue) = self.queue {
                 queue.ring.end();
             }
             QUEUE.set(self.outer);
-            TOP.set(self.below);
         }
     }
 
@@ -117,6 +129,7 @@ fn enter_with<R>(
         owned.ring.begin(Owner::new(node));
     }
     let _leave = Leave {
+        process: crew.process,
         below,
         outer: QUEUE.replace(queue),
         queue: owned,
@@ -145,17 +158,14 @@ pub(crate) fn queue<'f>() -> Option<&'f Queue> {
     unsafe { QUEUE.get().as_ref() }
 }
 
-/// As [`queue`], where there is one.
-///
-/// # Safety
-///
-/// This thread has a queue in its topmost frame.
+/// As [`queue`], for whoever is in the same frame as before, in which there was one.
 #[inline(always)]
-pub(crate) unsafe fn known_queue<'f>() -> &'f Queue {
-    let queue = queue();
-    debug_assert!(queue.is_some());
-    // SAFETY: the caller's.
-    unsafe { queue.unwrap_unchecked() }
+pub(crate) fn same_queue<'f>() -> &'f Queue {
+    match queue() {
+        Some(queue) => queue,
+        // Nothing else takes it away but a fork.
+        None => forked::end(),
+    }
 }
 
 /// Whether the work that this thread does now is `crew`'s, and forks.

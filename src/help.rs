@@ -128,6 +128,7 @@ pub(crate) fn expose(crew: &Crew, within: Option<&Node<'_>>, worker: usize) -> b
 /// Runs what was stolen, and wakes its owner.
 pub(crate) fn run(crew: &Crew, worker: usize, stolen: StolenJob) {
     frame::enter(crew, worker, Some(stolen.node()), || stolen.run(worker));
+    crew.process.stay();
     stolen.finish();
 }
 

@@ -26,6 +26,7 @@ mod entry;
 mod error;
 mod fault;
 mod fork;
+mod forked;
 mod forks;
 mod frame;
 mod health;

@@ -5,6 +5,7 @@ use crate::crew::Crew;
 use crate::delegate::on_a_seat;
 use crate::error::BuildError;
 use crate::fork;
+use crate::forked::Process;
 use crate::frame;
 use crate::health::Health;
 use crate::help;
@@ -21,6 +22,12 @@ use std::sync::{Arc, OnceLock};
 /// Dropping it ends them: batches that run are run to their end, the workers' `exit_handler`s are called, and the drop returns when
 /// their threads are gone. Dropped on one of its own threads, or inside one of its own items, it only gives the order
 /// and does not wait, because what it would wait for is itself.
+///
+/// # Fork
+///
+/// Threads do not survive `fork`. In the child all that takes a runtime of the parent's panics, and so does waiting for one of its
+/// tasks; dropping it does nothing. A child that was forked inside an item, a task or a scope must leave by `_exit` or `exec`: where it
+/// returns from that it is ended (`SIGABRT`, with a word on stderr). It may build runtimes of its own anywhere.
 ///
 /// ```
 /// let rt = ganger::Runtime::new()?;
@@ -208,6 +215,7 @@ impl Runtime {
 
     /// The workers: their threads, and where they are pinned or why not. Waits until all have tried.
     pub fn workers(&self) -> Vec<WorkerInfo> {
+        self.crew.process.enter();
         let info = |(index, post): (usize, &Post)| WorkerInfo {
             index,
             thread_name: post.thread_name.clone(),
@@ -236,6 +244,11 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        if !self.crew.process.is_this() {
+            // Handles of threads that are not there are good for nothing, not even for being dropped.
+            std::mem::forget(self.master.take());
+            return;
+        }
         let wait = !frame::belongs_to(&self.crew);
         if let Some(master) = &mut self.master {
             master.end(&self.crew, wait);
@@ -259,6 +272,12 @@ impl Drop for Runtime {
 /// ```
 pub fn global() -> &'static Runtime {
     static GLOBAL: OnceLock<Runtime> = OnceLock::new();
+    /// Set first: a child of `fork` does not wait for a thread of its parent's that was building it.
+    static BUILDS: OnceLock<Process> = OnceLock::new();
+    if let Some(built) = GLOBAL.get() {
+        return built;
+    }
+    BUILDS.get_or_init(Process::this).enter();
     GLOBAL.get_or_init(|| {
         let asked = std::env::var_os("GANGER_THREADS");
         let built = match asked.as_deref().map(threads_from) {

@@ -37,10 +37,11 @@ impl<'scope> Scope<'scope> {
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
-        self.spawned.push(Closure::new(body));
         // SAFETY: set before the scope was shown to anybody, and valid until all that was spawned has ended; whoever calls
         // this keeps the scope open: its body, or one of its closures.
         let region = unsafe { &*self.region.load(Ordering::Relaxed) };
+        region.crew.process.enter();
+        self.spawned.push(Closure::new(body));
         region.add();
     }
 
@@ -71,6 +72,7 @@ impl<'scope> Scope<'scope> {
             scope.region.store(address.cast_mut(), Ordering::Relaxed);
             let body = body.take().expect("called once");
             result = Some(isolate::catch(|| body(&scope)).map_err(|it| TaskPanic::caught(it, 0)));
+            crew.process.stay();
         });
         let of_closures = scope.panic.into_inner();
         match (result.expect("it was called"), of_closures) {

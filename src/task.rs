@@ -1,4 +1,5 @@
 use crate::crew::Crew;
+use crate::forked::Process;
 use crate::frame;
 use crate::help;
 use crate::isolate;
@@ -68,6 +69,8 @@ struct Cell<F, T> {
     waker: Mutex<Option<Waker>>,
     /// INVARIANT(stage): belongs to whoever took the state to RUNNING, until FINISHED; then to the one handle.
     stage: UnsafeCell<Stage<F, T>>,
+    /// Where somebody will run it.
+    process: Process,
 }
 
 enum Stage<F, T> {
@@ -104,6 +107,7 @@ impl<F: FnOnce() -> T + Send, T: Send> Cell<F, T> {
         };
         // What the closure holds is dropped before the task counts as finished.
         let result = isolate::catch(closure).map_err(|payload| TaskPanic::caught(payload, worker));
+        self.process.stay();
         // SAFETY: it is RUNNING by us.
         drop(unsafe { self.exchange(Stage::Result(result)) });
         let waker = {
@@ -123,6 +127,9 @@ impl<F: FnOnce() -> T + Send, T: Send> Cell<F, T> {
 
 impl<F: FnOnce() -> T + Send, T: Send> Joinable<T> for Cell<F, T> {
     fn run_if_unbegun(&self, worker: usize) {
+        if !self.is_finished() {
+            self.process.enter();
+        }
         self.run(worker);
     }
 
@@ -139,6 +146,7 @@ impl<F: FnOnce() -> T + Send, T: Send> Joinable<T> for Cell<F, T> {
 
     fn poll(&self, waker: &dyn Fn() -> Waker) -> Option<Result<T, TaskPanic>> {
         if !self.is_finished() {
+            self.process.enter();
             let waker = waker();
             let mut slot = self.waker.lock();
             if !self.is_finished() {
@@ -163,10 +171,12 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    crew.process.enter();
     let cell = Arc::new(Cell {
         state: AtomicU32::new(WAITING),
         waker: Mutex::new(None),
         stage: UnsafeCell::new(Stage::Closure(body)),
+        process: crew.process,
     });
     let handle = TaskHandle {
         task: cell.clone(),

@@ -82,6 +82,7 @@ impl Wait<'_> {
 
     fn sleep(&self, nap: Duration, done: impl Fn() -> bool) {
         let crew = self.crew;
+        crew.process.stay();
         let seat = self.lends.and_then(Queue::take_seat);
         if let Some(index) = seat {
             crew.give_back_seat(index);

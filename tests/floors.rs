@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. Modules of `src/`, by the first segment of their path.
 const FLOORS: [&[&str]; 7] = [
-    &["sync", "topology", "barrier"],
+    &["sync", "topology", "barrier", "forked"],
     &[
         "isolate", "hook", "panic", "outcome", "error", "summary", "roster", "health", "fault",
         "policy",

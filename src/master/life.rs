@@ -53,14 +53,14 @@ impl Plan {
         let post = &self.roster[index];
         post.set_pin(self.pin(index));
         self.crew.sleep.move_in(index, current());
-        if let Some(panic) = call(&self.start_handler, index) {
+        if let Some(panic) = call(&self.crew, &self.start_handler, index) {
             return Err(format!("its start_handler {panic}"));
         }
         if let Err(payload) = isolate::catch(|| worker::run(&self.crew, index)) {
             return Err(format!("its loop {}", TaskPanic::caught(payload, index)));
         }
         // The panic hook was told; there is no item that this could be the outcome of.
-        drop(call(&self.exit_handler, index));
+        drop(call(&self.crew, &self.exit_handler, index));
         Ok(())
     }
 
@@ -78,9 +78,11 @@ impl Plan {
     }
 }
 
-fn call(handler: &Option<Handler>, index: usize) -> Option<TaskPanic> {
+fn call(crew: &Crew, handler: &Option<Handler>, index: usize) -> Option<TaskPanic> {
     let handler = handler.as_ref()?;
-    let caught = isolate::catch(|| handler(index)).err()?;
+    let result = isolate::catch(|| handler(index));
+    crew.process.stay();
+    let caught = result.err()?;
     Some(TaskPanic::caught(caught, index))
 }
 

@@ -2,6 +2,7 @@ use super::{Items, Region};
 use crate::cancel::CancelToken;
 use crate::entry::Entry;
 use crate::fault::{self, Point};
+use crate::forked::Process;
 use crate::policy::chunk::{Sizer, worth_giving_back};
 use crate::policy::victim::Dice;
 use crate::range::Span;
@@ -73,6 +74,12 @@ impl<'r> Claims<'r> {
     /// Whose word this participant fills.
     pub(crate) fn seat(&self) -> usize {
         self.seat
+    }
+
+    /// Where the other participants are.
+    #[inline]
+    pub(crate) fn process(&self) -> Process {
+        self.region.crew.process
     }
 
     #[inline]

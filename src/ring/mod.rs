@@ -51,6 +51,7 @@
 mod model;
 
 use crate::barrier::Barrier;
+use crate::forked::Process;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU64, Mutex, Ordering, UnsafeCell};
 use crossbeam::utils::CachePadded;
 
@@ -87,6 +88,8 @@ struct Shared<M> {
     active: AtomicBool,
     /// INVARIANT(owners): positions rise from the first to the last.
     owners: Mutex<Vec<(u64, M)>>,
+    /// Where the thieves are.
+    process: Process,
 }
 
 // SAFETY: the one part that is not `Sync` is `slots`. By INVARIANT(slots) it is replaced under the lock by the one thread that
@@ -133,6 +136,7 @@ impl<J, M: Copy> Ring<J, M> {
                 asked: AtomicBool::new(false),
                 active: AtomicBool::new(false),
                 owners: Mutex::new(Vec::new()),
+                process: Process::this(),
             }),
         }
     }
@@ -188,6 +192,8 @@ impl<J, M: Copy> Ring<J, M> {
     /// The calling thread is the owner, and `pop` has just returned false.
     #[cold]
     pub(crate) unsafe fn pop_public(&self, at: Position) -> bool {
+        // A thief that this process does not have may have taken it, or have the lock.
+        self.shared.process.stay();
         let _lock = self.shared.owners.lock();
         let tail = self.shared.tail.load(Ordering::Relaxed);
         if at.0 < tail {
