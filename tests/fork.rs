@@ -7,13 +7,20 @@ mod support;
 use ganger::{Runtime, TaskHandle};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{ExitStatus, abort};
-use std::sync::Mutex;
 use std::sync::mpsc::channel;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use support::{THREADS, on_a_worker, runtime, text_of, watched};
 
 /// What the child says with its exit code when all was as it should be.
 const WELL: i32 = 42;
+
+/// One test at a time: what another one has locked when this one forks, say the panic hook, stays locked in the child.
+fn alone(test: impl FnOnce() + Send) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    watched(test);
+}
 
 /// Ends the child without any of the parent's destructors.
 fn leave(code: i32) -> ! {
@@ -103,7 +110,7 @@ fn assert_usable(rt: &Runtime) {
 
 #[test]
 fn a_child_forked_outside_is_refused_by_what_it_inherits_and_builds_its_own() {
-    watched(|| {
+    alone(|| {
         for threads in THREADS {
             let rt = runtime(threads);
             assert_usable(&rt);
@@ -125,7 +132,7 @@ fn a_child_forked_in_an_item_is_refused_by_what_it_inherits_and_builds_its_own()
         let own = runtime(5);
         assert_eq!(own.install(ganger::current_num_threads), 5);
     };
-    watched(|| {
+    alone(|| {
         for threads in THREADS {
             let rt = runtime(threads);
             rt.batch(0..1)
@@ -148,7 +155,7 @@ fn a_child_forked_in_an_item_is_refused_by_what_it_inherits_and_builds_its_own()
 
 #[test]
 fn a_child_that_drops_what_it_inherits_goes_on_at_once() {
-    watched(|| {
+    alone(|| {
         for threads in THREADS {
             let rt = Mutex::new(Some(runtime(threads)));
             let drop_it = || drop(rt.lock().expect("no panic under it").take());
@@ -165,7 +172,7 @@ fn a_child_that_drops_what_it_inherits_goes_on_at_once() {
 
 #[test]
 fn a_child_does_not_wait_for_a_task_that_its_parent_runs() {
-    watched(|| {
+    alone(|| {
         for threads in THREADS {
             let rt = runtime(threads);
             let (begun, begins) = channel();
@@ -223,7 +230,7 @@ fn assert_ended(what: &str, run: impl FnOnce(&(dyn Fn() + Sync))) {
 
 #[test]
 fn a_child_that_returns_from_an_item_is_ended() {
-    watched(|| {
+    alone(|| {
         for threads in THREADS {
             let rt = runtime(threads);
             assert_ended("batch", |fork| rt.batch(0..3).for_each(|_| fork()));
@@ -241,7 +248,7 @@ fn a_child_that_returns_from_an_item_is_ended() {
 
 #[test]
 fn a_child_that_returns_from_a_task_is_ended() {
-    watched(|| {
+    alone(|| {
         for threads in THREADS {
             let rt = runtime(threads);
             let task = rt.spawn(|| {
@@ -256,7 +263,7 @@ fn a_child_that_returns_from_a_task_is_ended() {
 
 #[test]
 fn a_child_that_returns_from_install_goes_on() {
-    watched(|| {
+    alone(|| {
         for threads in THREADS {
             let rt = runtime(threads);
             let parent = std::process::id();
@@ -277,7 +284,7 @@ fn a_child_that_returns_from_install_goes_on() {
 #[test]
 fn a_child_that_returns_from_a_side_of_a_join_goes_on_alone_or_is_ended() {
     use std::os::unix::process::ExitStatusExt;
-    watched(|| {
+    alone(|| {
         for threads in THREADS {
             let rt = runtime(threads);
             let parent = std::process::id();
@@ -296,7 +303,7 @@ fn a_child_that_returns_from_a_side_of_a_join_goes_on_alone_or_is_ended() {
 
 #[test]
 fn the_global_runtime_is_the_parents_once_it_was_used() {
-    watched(|| {
+    alone(|| {
         assert_eq!(ganger::global().batch(0..10).map(|i| i).len(), 10);
         assert_well("global", || {
             refused("batch", || ganger::global().batch(0..10).map(|i| i));
@@ -309,7 +316,7 @@ fn the_global_runtime_is_the_parents_once_it_was_used() {
 
 #[test]
 fn children_of_children_are_told_apart() {
-    watched(|| {
+    alone(|| {
         assert_well("child", || {
             let own = runtime(2);
             assert_usable(&own);
@@ -334,7 +341,7 @@ fn a_child_of_a_process_under_load_is_refused_too() {
         }
         rt.install(|| fib(18))
     };
-    watched(|| {
+    alone(|| {
         let rt = runtime(3);
         std::thread::scope(|scope| {
             let (end, ends) = channel::<()>();
