@@ -82,16 +82,13 @@ fn limit_threads(most: u64) {
         rlim_max: most,
     };
     // SAFETY: only reads the limit.
-    assert_eq!(
-        unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit) },
-        0
-    );
+    let limited = unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit) };
+    assert_eq!(limited, 0);
     // A user that nobody else in the machine is, so that only our threads count.
+    let nobody = 2_000_000_000 + std::process::id() % 1_000_000;
     // SAFETY: changes who this process is, and nothing in memory.
-    assert_eq!(
-        unsafe { libc::setuid(2_000_000_000 + std::process::id() % 1_000_000) },
-        0
-    );
+    let changed = unsafe { libc::setuid(nobody) };
+    assert_eq!(changed, 0);
 }
 
 #[test]
@@ -118,7 +115,7 @@ fn a_limit_on_threads_costs_workers_and_is_reported() {
                 }
                 "master" => {
                     limit_threads(here + 1);
-                    let error = build().err().expect("no worker");
+                    let error = build().expect_err("no worker");
                     let BuildError::Spawn { what, .. } = error else {
                         panic!("{error}")
                     };
@@ -126,7 +123,7 @@ fn a_limit_on_threads_costs_workers_and_is_reported() {
                 }
                 _ => {
                     limit_threads(here);
-                    let error = build().err().expect("no master");
+                    let error = build().expect_err("no master");
                     let BuildError::Spawn { what, .. } = error else {
                         panic!("{error}")
                     };
