@@ -4,13 +4,19 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+/// More of a command than this helps nobody.
+const LONGEST: usize = 500;
+
 pub(crate) fn general(text: &str) {
-    let _ = writeln!(io::stderr(), "jobs: {text}");
+    // In one piece: others may write too.
+    let _ = io::stderr().write_all(format!("jobs: {text}\n").as_bytes());
 }
 
 /// What is said of a job, and its command in a line of its own.
 pub(crate) fn job(what: &str, command: &[u8]) {
-    let text = [b"jobs: ", what.as_bytes(), b"\n", command, b"\n"].concat();
+    let (shown, rest) = command.split_at(command.len().min(LONGEST));
+    let dots: &[u8] = if rest.is_empty() { b"" } else { b"..." };
+    let text = [b"jobs: ", what.as_bytes(), b"\n", shown, dots, b"\n"].concat();
     let _ = io::stderr().write_all(&text);
 }
 

@@ -1,0 +1,1220 @@
+//! End-to-end tests of the example `jobs`: what it prints, logs, kills and exits with.
+//!
+//! The program under test is `target/PROFILE/examples/jobs`, which `cargo test` builds before
+//! it runs any test. After `cargo test --test jobs_cli` alone it may be absent or old: run
+//! `cargo build --example jobs` first.
+//!
+//! Where GNU parallel is installed, both programs get the same command line and are compared.
+//! Jobs and tests signal each other by named pipes.
+
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+// ---------------------------------------------------------------------------------------------
+// Running programs
+
+/// How long any child process may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    // target/PROFILE/deps/jobs_cli-0123456789abcdef
+    let profile = test.ancestors().nth(2).expect("a target directory");
+    let program = profile.join("examples/jobs");
+    assert!(
+        program.is_file(),
+        "{} is not there: build it with `cargo build --example jobs` (and --release if these \
+         tests are)",
+        program.display()
+    );
+    program
+}
+
+fn plain(program: impl AsRef<std::ffi::OsStr>, dir: &TempDir) -> Command {
+    let mut command = Command::new(program);
+    command.env("LC_ALL", "C").env("PARALLEL_SHELL", "/bin/sh");
+    command.current_dir(dir);
+    command
+}
+
+fn jobs(dir: &TempDir) -> Command {
+    plain(program(), dir)
+}
+
+/// GNU parallel, or `None` (and a message) where it is not installed.
+fn parallel(dir: &TempDir) -> Option<Command> {
+    let version = Command::new("parallel").arg("--version").output();
+    let is_gnu = version.is_ok_and(|output| output.stdout.starts_with(b"GNU parallel"));
+    if !is_gnu {
+        println!("skipped: GNU parallel is not installed");
+        return None;
+    }
+    let mut command = plain("parallel", dir);
+    command.arg("--will-cite").env("HOME", dir.path());
+    Some(command)
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+#[derive(Debug)]
+struct Run {
+    status: ExitStatus,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Run {
+    #[track_caller]
+    fn exits(self, code: i32) -> Self {
+        assert_eq!(self.status.code(), Some(code), "{}", self.show());
+        self
+    }
+
+    #[track_caller]
+    fn prints(self, stdout: impl AsRef<[u8]>) -> Self {
+        let expected = stdout.as_ref();
+        assert!(
+            self.stdout == expected,
+            "expected {}\n{}",
+            expected.escape_ascii(),
+            self.show()
+        );
+        self
+    }
+
+    #[track_caller]
+    fn complains(self, words: &str) -> Self {
+        let text = String::from_utf8_lossy(&self.stderr);
+        assert!(text.contains(words), "no `{words}`: {}", self.show());
+        self
+    }
+
+    fn show(&self) -> String {
+        let part =
+            |text: &[u8]| String::from_utf8_lossy(&text[..text.len().min(4000)]).into_owned();
+        let (stdout, stderr) = (part(&self.stdout), part(&self.stderr));
+        format!(
+            "{}\n--- stdout\n{stdout}\n--- stderr\n{stderr}",
+            self.status
+        )
+    }
+}
+
+/// Runs a program to its end with the given input, and kills it if that does not come.
+#[track_caller]
+fn run(command: &mut Command, input: &[u8]) -> Run {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    run_with(command, input)
+}
+
+/// The same, with the standard output that the command has been given.
+#[track_caller]
+fn run_with(command: &mut Command, input: &[u8]) -> Run {
+    let child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    if let Some(mut stdin) = child.stdin.take() {
+        let input = input.to_vec();
+        // A program that does not read its input closes it: no error of the test.
+        thread::spawn(move || drop(stdin.write_all(&input)));
+    }
+    let stderr = child.stderr.take().map(collect);
+    end(child, stderr)
+}
+
+/// Waits for a program, of which standard error is read elsewhere.
+#[track_caller]
+fn end(mut child: Child, stderr: Option<mpsc::Receiver<Vec<u8>>>) -> Run {
+    let stdout = child.stdout.take().map(collect);
+    let deadline = Instant::now() + PATIENCE;
+    // The program itself never closes these, so their ends are the sign that it has ended.
+    let stdout = stdout.map_or_else(Vec::new, |pipe| end_of(&pipe, &mut child, deadline));
+    let stderr = stderr.map_or_else(Vec::new, |pipe| end_of(&pipe, &mut child, deadline));
+    let status = child.wait().expect("the status of a child");
+    let run = Run {
+        status,
+        stdout,
+        stderr,
+    };
+    let panicked = String::from_utf8_lossy(&run.stderr).contains("panicked");
+    assert!(!panicked && run.status.signal().is_none(), "{}", run.show());
+    run
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        let _ = send.send(bytes);
+    });
+    receive
+}
+
+#[track_caller]
+fn end_of(pipe: &mpsc::Receiver<Vec<u8>>, child: &mut Child, deadline: Instant) -> Vec<u8> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    pipe.recv_timeout(left).unwrap_or_else(|_| {
+        let _ = child.kill();
+        let _ = child.wait();
+        panic!("still running after {PATIENCE:?}: killed");
+    })
+}
+
+// ---------------------------------------------------------------------------------------------
+// What both programs are compared by
+
+/// The lines of a joblog without the times, by number.
+fn logged(path: &Path) -> BTreeMap<u64, Vec<String>> {
+    let text = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = String::from_utf8_lossy(&text);
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some(HEADER));
+    let line = |line: &str| {
+        let fields: Vec<&str> = line.splitn(9, '\t').collect();
+        assert_eq!(fields.len(), 9, "{line}");
+        let times: Vec<f64> = fields[2..4]
+            .iter()
+            .map(|time| {
+                let (_, decimals) = time.split_once('.').expect("decimals");
+                assert_eq!(decimals.len(), 3, "{line}");
+                time.trim_start().parse().expect("a number")
+            })
+            .collect();
+        assert!(times[0] > 1e9 && times[1] >= 0.0, "{line}");
+        let rest = [&fields[1..2], &fields[4..]].concat();
+        let rest = rest.into_iter().map(str::to_owned).collect();
+        (fields[0].parse().expect("a number"), rest)
+    };
+    lines.map(line).collect()
+}
+
+const HEADER: &str = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand";
+
+/// Gives both programs the same arguments, and compares output, joblog and exit code.
+#[track_caller]
+fn agree(arguments: &[&str], input: &[u8]) -> Option<Run> {
+    let dir = directory();
+    let log = |name: &str| dir.path().join(name);
+    let joblog = |name| ["--joblog", name];
+    let ours = run(jobs(&dir).args(joblog("ours")).args(arguments), input);
+    let mut theirs = parallel(&dir)?;
+    let theirs = run(theirs.args(joblog("theirs")).args(arguments), input);
+    assert!(
+        ours.status.code() == theirs.status.code() && ours.stdout == theirs.stdout,
+        "{arguments:?}\nours: {}\n\ntheirs: {}",
+        ours.show(),
+        theirs.show()
+    );
+    let dry = arguments.contains(&"--dry-run");
+    if !dry {
+        assert_eq!(
+            logged(&log("ours")),
+            logged(&log("theirs")),
+            "{arguments:?}"
+        );
+    }
+    Some(ours)
+}
+
+// ---------------------------------------------------------------------------------------------
+// Signals between jobs and tests
+
+fn fifo(path: &Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a fifo");
+}
+
+/// What a job writes to a pipe; waits for it.
+#[track_caller]
+fn hear(path: &Path) -> String {
+    let (send, heard) = mpsc::channel();
+    let path = path.to_owned();
+    thread::spawn(move || send.send(fs::read_to_string(path).expect("a pipe")));
+    let heard = heard.recv_timeout(PATIENCE).expect("a job writes");
+    heard.trim().to_owned()
+}
+
+/// Lets a job go on that reads from a pipe.
+#[track_caller]
+fn tell(path: &Path) {
+    let (send, told) = mpsc::channel();
+    let path = path.to_owned();
+    thread::spawn(move || send.send(fs::write(path, "go\n").is_ok()));
+    assert!(told.recv_timeout(PATIENCE).expect("a job reads"));
+}
+
+/// Polls, as nobody tells of the end of a process that is not one's own.
+#[track_caller]
+fn gone(process: &str) {
+    let end = Instant::now() + PATIENCE;
+    while let Ok(stat) = fs::read_to_string(format!("/proc/{process}/stat")) {
+        if stat
+            .rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+        {
+            return;
+        }
+        assert!(Instant::now() < end, "process {process} lives: {stat}");
+        thread::yield_now();
+    }
+}
+
+/// A run that is signalled on the way.
+struct Running {
+    child: Child,
+    stderr: mpsc::Receiver<Vec<u8>>,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Running {
+    #[track_caller]
+    fn start(command: &mut Command) -> Self {
+        let piped = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = piped.spawn().expect("a child");
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (send_all, all) = mpsc::channel();
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut text = Vec::new();
+            for line in stderr.lines() {
+                let line = line.expect("a line");
+                text.extend(line.as_bytes());
+                text.push(b'\n');
+                let _ = send.send(line);
+            }
+            let _ = send_all.send(text);
+        });
+        Self {
+            child,
+            stderr: all,
+            lines,
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("to signal");
+    }
+
+    #[track_caller]
+    fn until(&self, words: &str) {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).expect("another line");
+            if line.contains(words) {
+                return;
+            }
+        }
+    }
+
+    #[track_caller]
+    fn end(self) -> Run {
+        end(self.child, Some(self.stderr))
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Commands and arguments
+
+#[test]
+fn replacement_strings_take_what_parallel_takes() {
+    let command =
+        "echo {} {.} {/} {//} {/.} {#} {1} {2} {-1} {1.} {1/} {1//} {1/.} {3} {..} { } {-}";
+    let arguments = [
+        "a",
+        "a/",
+        "a/b.c",
+        "/",
+        "//",
+        "///x",
+        ".x",
+        "a.b.c",
+        "a/b.c/d",
+        "a.",
+        "./a.",
+        "/.a.b",
+        "a b/c d.e",
+        "",
+        "..",
+        "a//b",
+        "a/b//",
+        "\u{e9}/\u{fc}.\u{df}",
+        "x.tar.gz",
+        "-n",
+        "a/.b/.c",
+    ];
+    let start = ["--dry-run", "-k", "-j1", command, ":::"];
+    agree(&[&start[..], &arguments].concat(), b"");
+    let two = [&start[..], &arguments[..4], &[":::", "p q", "r/s.t"]].concat();
+    agree(&two, b"");
+    let dir = directory();
+    run(
+        jobs(&dir).args(["--dry-run", "echo {} {/.} {//} {#}", ":::", "d/e f.g"]),
+        b"",
+    )
+    .exits(0)
+    .prints("echo 'd/e f.g' 'e f' d 1\n");
+}
+
+#[test]
+fn commands_are_composed_as_parallel_composes_them() {
+    let commands: [&[&str]; 11] = [
+        &["echo"],
+        &["echo", "a", "b"],
+        &["echo", "a  b", "{}"],
+        &["{} x {}"],
+        &[" {} x"],
+        &["{.}/x"],
+        &["echo", "x{}y", "{}}{"],
+        &["echo", "{#}"],
+        &["echo", "-k", "--", "{}"],
+        &["--", "echo", "{}"],
+        &["echo {{}} {"],
+    ];
+    for command in commands {
+        let start = ["--dry-run", "-j1", "-k"];
+        agree(&[&start[..], command, &[":::", "a b", "c"]].concat(), b"");
+    }
+    agree(
+        &["-k", ":::", "echo a; echo b", "exit 3", "echo 'c  d'"],
+        b"",
+    );
+}
+
+#[test]
+fn nasty_arguments_reach_the_command_as_they_are() {
+    let nasty = [
+        "it's",
+        "''",
+        "'",
+        "'''",
+        "a'",
+        "'a",
+        "\"",
+        "$HOME",
+        "`id`",
+        "$(id)",
+        "\\",
+        "\\n",
+        "*",
+        "?",
+        "~",
+        "!",
+        "#",
+        "a b",
+        " ",
+        "\t",
+        "(",
+        ";",
+        "&",
+        "|",
+        "<",
+        ">",
+        "{}",
+        "{#}",
+        "%s",
+        "\u{1F600}",
+        "",
+        "=",
+        "a=b",
+        "[a]",
+        "^",
+        "-",
+        "--",
+    ];
+    let print = r"printf '<%s>\n' {}";
+    let expected: String = nasty.iter().map(|text| format!("<{text}>\n")).collect();
+    let dir = directory();
+    let arguments = [&["-k", print, ":::"], &nasty[..]].concat();
+    run(jobs(&dir).args(&arguments), b"")
+        .exits(0)
+        .prints(expected);
+    agree(&arguments, b"");
+    agree(
+        &[&["--dry-run", "-k", "echo {}", ":::"], &nasty[..]].concat(),
+        b"",
+    );
+    let with_newlines = b"a\nb\0\n\0c\n";
+    run(jobs(&dir).args(["-0", "-k", print]), with_newlines)
+        .exits(0)
+        .prints("<a\nb>\n<\n>\n<c\n>\n");
+    agree(&["-0", "-k", print], with_newlines);
+    run(jobs(&dir).args(["-k", print, ":::", "a\nb"]), b"")
+        .exits(0)
+        .prints("<a\nb>\n");
+    let not_unicode = b"\xff\xfe/\x80.\x81\n";
+    run(
+        jobs(&dir).args(["-k", "printf '<%s>' {} {.} {/}"]),
+        not_unicode,
+    )
+    .exits(0)
+    .prints(b"<\xff\xfe/\x80.\x81><\xff\xfe/\x80><\x80.\x81>");
+}
+
+#[test]
+fn arguments_come_from_lines_files_and_products() {
+    let dir = directory();
+    fs::write(dir.path().join("f"), "1\n2\n").expect("a file");
+    let cases: [(&[&str], &[&str], &[u8], &str); 8] = [
+        (&[], &[], b"a\n\nb\r\nc d", "a\n\nb\r\nc d\n"),
+        (&["-a", "f"], &[], b"unread", "1\n2\n"),
+        (&["-a", "-"], &[], b"x\n", "x\n"),
+        (&["-a", "f", "-a", "f"], &[], b"", "1 1\n1 2\n2 1\n2 2\n"),
+        (
+            &["-a", "f"],
+            &[":::", "x", "y"],
+            b"",
+            "1 x\n1 y\n2 x\n2 y\n",
+        ),
+        (
+            &[],
+            &[":::", "a", ":::", "1", "2", ":::", "x"],
+            b"",
+            "a 1 x\na 2 x\n",
+        ),
+        (&[], &[":::"], b"unread", ""),
+        (&["-a", "/dev/null"], &[], b"", ""),
+    ];
+    for (options, arguments, input, expected) in cases {
+        let mut command = jobs(&dir);
+        command
+            .args(["-k", "-j2"])
+            .args(options)
+            .arg("echo")
+            .args(arguments);
+        run(&mut command, input).exits(0).prints(expected);
+    }
+}
+
+#[test]
+fn a_job_finds_its_number_and_its_slot_and_no_input() {
+    let dir = directory();
+    let command = "echo {#} {%} $PARALLEL_SEQ $PARALLEL_JOBSLOT; cat";
+    run(
+        jobs(&dir).args(["-j1", "-k", command, ":::", "a", "b"]),
+        b"unread",
+    )
+    .exits(0)
+    .prints("1 1 1 1 a\n2 1 2 1 b\n".replace(" a", "").replace(" b", ""));
+}
+
+#[test]
+fn exactly_so_many_jobs_run_at_once() {
+    for at_once in [1_usize, 2, 3, 8] {
+        let dir = directory();
+        let path = |name: String| dir.path().join(name);
+        let all = 2 * at_once;
+        fifo(&path("here".to_owned()));
+        (1..=all).for_each(|seq| fifo(&path(format!("go{seq}"))));
+        // None of them ends before it is told to, so the first round can only be there together.
+        let command = "echo {#} {%} > here; read x < go{#}";
+        let numbers = (1..=all).map(|seq| seq.to_string());
+        let j = format!("-j{at_once}");
+        let running = Running::start(jobs(&dir).args([&j, command, ":::"]).args(numbers));
+        let mut heard: Vec<(usize, usize)> = Vec::new();
+        let mut listen = |heard: &mut Vec<_>| {
+            // What several have written may be read at once.
+            for line in hear(&path("here".to_owned())).lines() {
+                let (seq, slot) = line.split_once(' ').expect("two numbers");
+                let number = |text: &str| text.parse().expect("a number");
+                heard.push((number(seq), number(slot)));
+            }
+        };
+        while heard.len() < at_once {
+            listen(&mut heard);
+        }
+        let mut round: Vec<_> = std::mem::take(&mut heard);
+        round.sort_unstable();
+        let seqs: Vec<usize> = round.iter().map(|(seq, _)| *seq).collect();
+        assert_eq!(
+            seqs,
+            (1..=at_once).collect::<Vec<_>>(),
+            "in the order of the input"
+        );
+        let mut slots: Vec<usize> = round.iter().map(|(_, slot)| *slot).collect();
+        slots.sort_unstable();
+        assert_eq!(slots, (1..=at_once).collect::<Vec<_>>());
+        for (ended, slot) in round {
+            // The one that ends makes room for one, in its slot.
+            tell(&path(format!("go{ended}")));
+            listen(&mut heard);
+            assert_eq!(heard.pop().map(|(_, new)| new), Some(slot));
+            assert_eq!(heard, []);
+        }
+        (at_once + 1..=all).for_each(|seq| tell(&path(format!("go{seq}"))));
+        running.end().exits(0);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Output
+
+#[test]
+fn output_is_kept_apart_and_with_k_in_order() {
+    let command = "echo {} begins; sleep 0.{}; echo {} ends; echo {} errs >&2; exit {}";
+    agree(&["-j4", "-k", command, ":::", "3", "0", "2", "1"], b"");
+    let dir = directory();
+    let noisy = "for i in 1 2 3 4 5 6 7 8 9; do echo {}; done";
+    let list: Vec<String> = (0..40).map(|index| index.to_string()).collect();
+    for j in ["-j1", "-j2", "-j8"] {
+        let run = run(jobs(&dir).args([j, noisy, ":::"]).args(&list), b"").exits(0);
+        let text = String::from_utf8(run.stdout).expect("text");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 360);
+        let whole = |group: &[&str]| group.iter().all(|line| *line == group[0]);
+        assert!(lines.chunks(9).all(whole), "{text}");
+    }
+}
+
+#[test]
+fn a_hundred_thousand_arguments_and_huge_outputs_are_no_trouble() {
+    let dir = directory();
+    let list: String = (1..=100_000).map(|index| format!("{index}\n")).collect();
+    let run_all = run(jobs(&dir).args(["--dry-run", "echo"]), list.as_bytes()).exits(0);
+    assert_eq!(
+        run_all.stdout.iter().filter(|&&byte| byte == b'\n').count(),
+        100_000
+    );
+    // The limit of memory is far below the output; a slow first job has all the others wait for it.
+    let script = r#"ulimit -v 600000; exec "$0" -j2 -k "$@""#;
+    let mut command = plain("sh", &dir);
+    command.args(["-c", script]).arg(program());
+    command.args([
+        "head -c {} /dev/zero; echo >&2",
+        ":::",
+        "300000000",
+        "200000000",
+        "5",
+    ]);
+    command.stdout(Stdio::piped());
+    let mut child = command
+        .stderr(Stdio::null())
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("a child");
+    let mut out = child.stdout.take().expect("a pipe");
+    let bytes = std::io::copy(&mut out, &mut std::io::sink()).expect("to read");
+    assert_eq!(bytes, 500_000_005);
+    assert!(child.wait().expect("a status").success());
+}
+
+#[test]
+fn output_that_waits_for_its_turn_is_kept_when_the_run_ends_early() {
+    let dir = directory();
+    let go = dir.path().join("go");
+    fifo(&go);
+    // The first waits until the third has failed, so the second waits in the spool.
+    let command =
+        "case {} in 1) read x < go; exit 0;; 3) echo out{}; exit 1;; *) echo out{};; esac";
+    let arguments = ["-j2", "-k", "--halt", "now,fail=1", "--joblog", "log"];
+    run(
+        jobs(&dir)
+            .args(arguments)
+            .args([command, ":::", "1", "2", "3", "4"]),
+        b"",
+    )
+    .exits(1)
+    .prints("out2\nout3\n");
+    let numbers: Vec<u64> = logged(&dir.path().join("log")).into_keys().collect();
+    assert_eq!(numbers, [2, 3]);
+}
+
+#[test]
+fn results_are_laid_out_as_parallel_does() {
+    let files = |dir: &Path| {
+        let mut found = BTreeMap::new();
+        for entry in walkdir::WalkDir::new(dir).into_iter().flatten() {
+            if entry.file_type().is_file() {
+                let name = entry.path().strip_prefix(dir).expect("inside").to_owned();
+                found.insert(name, fs::read(entry.path()).expect("a file"));
+            }
+        }
+        found
+    };
+    let one: &[&str] = &["a", "b/c", "d\\e", "t\tb", "it's", "\u{e9}"];
+    let two: &[&str] = &["a", "b", ":::", "c", "d"];
+    for arguments in [one, two] {
+        let dir = directory();
+        let command = "echo out {}; echo err {} >&2; exit 1";
+        let options = |name| ["--results", name, command, ":::"];
+        let ours = run(jobs(&dir).args(options("ours")).args(arguments), b"").prints("");
+        let found = files(&dir.path().join("ours"));
+        assert_eq!(
+            found.get(Path::new("1/a/2/c/seq")).is_some(),
+            arguments == two
+        );
+        if arguments == one {
+            assert_eq!(found[Path::new("1/b\\_c/stdout")], b"out b/c\n");
+            assert_eq!(found[Path::new("1/b\\_c/stderr")], b"err b/c\n");
+            assert_eq!(found[Path::new("1/b\\_c/seq")], b"2");
+        }
+        let Some(mut theirs) = parallel(&dir) else {
+            continue;
+        };
+        let theirs = run(theirs.args(options("theirs")).args(arguments), b"");
+        assert_eq!(ours.status, theirs.status);
+        assert_eq!(found, files(&dir.path().join("theirs")));
+    }
+    let dir = directory();
+    let long = ["a".repeat(400) + "1", "a".repeat(400) + "2"];
+    run(
+        jobs(&dir)
+            .args(["--results", "r", "echo {#}", ":::"])
+            .args(long),
+        b"",
+    )
+    .exits(0);
+    assert_eq!(files(dir.path()).len(), 6, "two names that begin alike");
+}
+
+#[test]
+fn a_reader_that_has_gone_and_a_full_device_end_the_run() {
+    let dir = directory();
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let full = File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("/dev/full");
+    let cases: [(Stdio, &str); 2] = [
+        (writer.into(), "standard output: Broken pipe"),
+        (full.into(), "standard output: No space left on device"),
+    ];
+    for (stdout, words) in cases {
+        let mut command = jobs(&dir);
+        command.args([
+            "-j1",
+            "--joblog",
+            "log",
+            "echo {}; echo {} >> ran",
+            ":::",
+            "1",
+            "2",
+            "3",
+        ]);
+        run_with(command.stdout(stdout), b"")
+            .exits(255)
+            .complains(words);
+        // What could not be printed is not done.
+        assert!(logged(&dir.path().join("log")).is_empty());
+        assert_eq!(fs::read(dir.path().join("ran")).expect("a file"), b"1\n");
+        fs::remove_file(dir.path().join("ran")).expect("to remove");
+    }
+    let mut command = jobs(&dir);
+    command.args(["-j1", "--joblog", "/dev/full", "echo", ":::", "1"]);
+    run(&mut command, b"")
+        .exits(255)
+        .complains("/dev/full: No space left on device");
+}
+
+#[test]
+fn no_bar_is_drawn_where_there_is_no_terminal() {
+    let dir = directory();
+    let run = run(
+        jobs(&dir).args(["--bar", "-k", "echo", ":::", "1", "2"]),
+        b"",
+    );
+    let run = run.exits(0).prints("1\n2\n");
+    assert_eq!(String::from_utf8_lossy(&run.stderr), "");
+}
+
+// ---------------------------------------------------------------------------------------------
+// Failures, retries, timeouts, halting
+
+#[test]
+fn exit_codes_and_joblogs_are_those_of_parallel() {
+    let many: Vec<String> = (1..=120).map(|index| index.to_string()).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for count in [1, 30, 100, 101, 120] {
+        let arguments = [&["-k", "false", ":::"], &many[..count]].concat();
+        agree(&arguments, b"");
+        let dir = directory();
+        run(jobs(&dir).args(&arguments), b"").exits(count.min(101) as i32);
+    }
+    agree(
+        &["-k", "echo {}; exit {}", ":::", "0", "7", "0", "255"],
+        b"",
+    );
+    agree(&["-k", "kill -{} $$; #", ":::", "9", "15"], b"");
+    agree(&["-k", "no-such-command", ":::", "a"], b"");
+    agree(&["-k", "echo 'a\tb'; printf '%s' {}", ":::", "x\ty"], b"");
+    agree(&["-k", "echo"], b"");
+}
+
+#[test]
+fn retries_are_counted_as_parallel_counts_them() {
+    let dir = directory();
+    let command = "echo {} >> tries; echo try; exit {}";
+    for (retries, expected) in [("1", 1), ("2", 2), ("5", 5)] {
+        let arguments = [
+            "-j1",
+            "--retries",
+            retries,
+            "--joblog",
+            "log",
+            command,
+            ":::",
+            "0",
+            "3",
+        ];
+        run(jobs(&dir).args(arguments), b"")
+            .exits(1)
+            .prints("try\ntry\n");
+        let tries = fs::read_to_string(dir.path().join("tries")).expect("a file");
+        assert_eq!(tries, "0\n".to_owned() + &"3\n".repeat(expected));
+        fs::remove_file(dir.path().join("tries")).expect("to remove");
+        assert_eq!(logged(&dir.path().join("log")).len(), 2);
+        let arguments = ["-k", "--retries", retries, command, ":::", "0", "3"];
+        agree(&arguments, b"");
+    }
+    // Until it succeeds; and one success is enough.
+    let third = "echo x >> count; test $(wc -l < count) -ge 3 #";
+    for retries in ["0", "9"] {
+        run(
+            jobs(&dir).args(["--retries", retries, third, ":::", "a"]),
+            b"",
+        )
+        .exits(0);
+        assert_eq!(
+            fs::read(dir.path().join("count")).expect("a file"),
+            b"x\nx\nx\n"
+        );
+        fs::remove_file(dir.path().join("count")).expect("to remove");
+    }
+}
+
+#[test]
+fn a_timeout_kills_grandchildren_too() {
+    let dir = directory();
+    let started = dir.path().join("started");
+    fifo(&started);
+    // Deaf to SIGTERM, so that only SIGKILL helps.
+    let deaf = "trap '' TERM; sleep 1000 & echo $! > started; wait; sleep 1000 #";
+    // Only the grandchild is, so that the shell ends first.
+    let half = "(trap '' TERM; exec sleep 1000) & echo $! > started; exec sleep 1000 #";
+    for command in [deaf, half] {
+        let arguments = ["--timeout", "0.3", "--joblog", "log", command, ":::", "a"];
+        let running = Running::start(jobs(&dir).args(arguments));
+        let grandchild = hear(&started);
+        running.end().exits(1).complains("it took too long");
+        gone(&grandchild);
+        let line = &logged(&dir.path().join("log"))[&1];
+        assert_eq!(line[3], "-1", "{line:?}");
+    }
+}
+
+#[test]
+fn a_job_whose_time_is_up_has_failed_as_in_parallel() {
+    agree(
+        &[
+            "-k",
+            "--timeout",
+            "1",
+            "echo {}; sleep {}",
+            ":::",
+            "30",
+            "0",
+        ],
+        b"",
+    );
+    agree(
+        &[
+            "-k",
+            "--timeout",
+            "1",
+            "trap 'exit 7' TERM; sleep {} & wait",
+            ":::",
+            "30",
+        ],
+        b"",
+    );
+    let dir = directory();
+    let command = "echo x >> tries; sleep 1000";
+    let arguments = ["--timeout", "0.2s", "--retries", "2", command, ":::", "a"];
+    run(jobs(&dir).args(arguments), b"").exits(1);
+    assert_eq!(
+        fs::read(dir.path().join("tries")).expect("a file"),
+        b"x\nx\n"
+    );
+    // Far more than any clock holds.
+    for long in ["99999999999999d", "1h30m", "1.5"] {
+        run(
+            jobs(&dir).args(["--timeout", long, "echo", ":::", "a"]),
+            b"",
+        )
+        .exits(0);
+    }
+}
+
+#[test]
+fn halting_is_judged_as_parallel_judges_it() {
+    let conditions = [
+        "never",
+        "0",
+        "1",
+        "2",
+        "-1",
+        "-2",
+        "30%",
+        "now,fail=1",
+        "now,fail=2",
+        "now,fail=50%",
+        "soon,fail=1",
+        "soon,fail=2",
+        "soon,fail=50%",
+        "soon,fail=90%",
+        "now,success=1",
+        "now,success=5",
+        "soon,success=40%",
+        "now,done=1",
+        "now,done=2",
+        "soon,done=50%",
+    ];
+    for condition in conditions {
+        let start = ["-j1", "--halt", condition, "echo {}; exit {}", ":::"];
+        agree(&[&start[..], &["0", "3", "1", "2", "0"]].concat(), b"");
+    }
+    agree(
+        &[
+            "-j1",
+            "--halt",
+            "now,fail=1",
+            "kill -9 $$; #",
+            ":::",
+            "a",
+            "b",
+        ],
+        b"",
+    );
+    agree(
+        &[
+            "-j1",
+            "--halt",
+            "now,fail=1",
+            "--timeout",
+            "1",
+            "sleep",
+            ":::",
+            "30",
+        ],
+        b"",
+    );
+}
+
+#[test]
+fn halt_now_kills_what_runs_and_halt_soon_lets_it_end() {
+    for (when, expected, numbers) in [("now", "", &[1_u64][..]), ("soon", "ended\n", &[1, 2])] {
+        let dir = directory();
+        let (go, other) = (dir.path().join("go"), dir.path().join("other"));
+        fifo(&go);
+        fifo(&other);
+        // The second has started when the first fails; with `soon` it is then let go on.
+        let first = "read x < other; exit 4";
+        let second = "echo $$ > other; read x < go; echo ended";
+        let halt = format!("{when},fail=1");
+        let options = ["-j2", "--halt", &halt, "--joblog", "log", ":::"];
+        let running = Running::start(jobs(&dir).args(options).args([first, second, "echo third"]));
+        running.until("this job failed");
+        if when == "soon" {
+            tell(&go);
+        }
+        running.end().exits(4).prints(expected);
+        let logged: Vec<u64> = logged(&dir.path().join("log")).into_keys().collect();
+        assert_eq!(logged, numbers, "{when}");
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Signals
+
+/// Starts one job after the other; the first tells its process and that of its child, and waits.
+fn waiting(dir: &TempDir) -> (Running, String) {
+    let started = dir.path().join("started");
+    fifo(&started);
+    fifo(&dir.path().join("go"));
+    let command = "sleep 1000 & echo $! > started; read x < go; kill $!; echo ended {}";
+    let arguments = ["-j1", "--joblog", "log", command, ":::", "1", "2"];
+    let running = Running::start(jobs(dir).args(arguments));
+    let grandchild = hear(&started);
+    (running, grandchild)
+}
+
+#[test]
+fn the_first_signal_drains() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let dir = directory();
+        let (running, _) = waiting(&dir);
+        running.signal(signal);
+        running.until("no more jobs are started");
+        tell(&dir.path().join("go"));
+        running
+            .end()
+            .exits(255)
+            .prints("ended 1\n")
+            .complains("interrupted: 1 of 2 jobs");
+        let numbers: Vec<u64> = logged(&dir.path().join("log")).into_keys().collect();
+        assert_eq!(numbers, [1]);
+        // And the rest is done by the next run.
+        let arguments = ["--joblog", "log", "--resume", "echo", ":::", "1", "2"];
+        run(jobs(&dir).args(arguments), b"").exits(0).prints("2\n");
+    }
+}
+
+#[test]
+fn the_second_signal_kills() {
+    let dir = directory();
+    let (running, grandchild) = waiting(&dir);
+    running.signal(Signal::INT);
+    running.until("no more jobs are started");
+    running.signal(Signal::INT);
+    running
+        .end()
+        .exits(255)
+        .prints("")
+        .complains("interrupted: 2 of 2 jobs");
+    gone(&grandchild);
+    assert!(
+        logged(&dir.path().join("log")).is_empty(),
+        "a killed job runs again"
+    );
+}
+
+// ---------------------------------------------------------------------------------------------
+// Resuming
+
+#[test]
+fn either_program_resumes_what_the_other_has_begun() {
+    let failing = [
+        "-k",
+        "-j1",
+        "--joblog",
+        "log",
+        "echo {}; exit {}",
+        ":::",
+        "0",
+        "1",
+        "0",
+        "2",
+    ];
+    let more = ["echo again {}", ":::", "0", "1", "0", "2", "3", "4"];
+    for (option, expected) in [
+        ("--resume", "again 3\nagain 4\n"),
+        ("--resume-failed", "again 1\nagain 2\nagain 3\nagain 4\n"),
+    ] {
+        let resume = ["-k", "--joblog", "log", option];
+        for (begins, goes_on) in [(true, true), (true, false), (false, true)] {
+            let dir = directory();
+            let tool = |ours: bool| {
+                if ours {
+                    Some(jobs(&dir))
+                } else {
+                    parallel(&dir)
+                }
+            };
+            let (Some(mut first), Some(mut second)) = (tool(begins), tool(goes_on)) else {
+                continue;
+            };
+            run(first.args(failing), b"").exits(2);
+            run(second.args(resume).args(more), b"")
+                .exits(0)
+                .prints(expected);
+            let log = logged(&dir.path().join("log"));
+            assert_eq!(log.into_keys().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+        }
+    }
+}
+
+#[test]
+fn a_torn_line_is_run_again_and_a_wrong_one_is_an_error() {
+    let dir = directory();
+    let log = dir.path().join("log");
+    let line = |seq: u32| format!("{seq}\t:\t1700000000.000\t     0.001\t0\t0\t0\t0\techo\n");
+    let whole = format!("{HEADER}\n{}{}", line(1), line(12));
+    let resume = ["-k", "--joblog", "log", "--resume", "echo"];
+    let list: String = (1..=12).map(|index| format!("{index}\n")).collect();
+    // Torn at every byte of the last line: a piece of `12` must not count as 1 or 12.
+    let torn_at = whole.len() - line(12).len()..whole.len();
+    for end in torn_at.step_by(7).chain([whole.len() - 1]) {
+        fs::write(&log, &whole[..end]).expect("a joblog");
+        let run = run(jobs(&dir).args(resume), list.as_bytes()).exits(0);
+        assert_eq!(
+            run.stdout.split(|&byte| byte == b'\n').count(),
+            12,
+            "{}",
+            run.show()
+        );
+        assert_eq!(logged(&log).len(), 12, "torn at {end}");
+    }
+    for torn in ["", "Seq\tHo", HEADER] {
+        fs::write(&log, torn).expect("a joblog");
+        run(jobs(&dir).args(resume), b"a\n").exits(0).prints("a\n");
+        assert_eq!(logged(&log).len(), 1, "{torn}");
+    }
+    for wrong in [
+        "not a joblog\n".to_owned(),
+        format!("{HEADER}\nx\n"),
+        format!("{HEADER}\n1\t2\n"),
+    ] {
+        fs::write(&log, &wrong).expect("a joblog");
+        run(jobs(&dir).args(resume), b"a\n")
+            .exits(255)
+            .complains("log: ")
+            .prints("");
+        assert_eq!(
+            fs::read_to_string(&log).expect("a joblog"),
+            wrong,
+            "left alone"
+        );
+    }
+}
+
+#[test]
+fn a_joblog_is_replaced_or_appended_to() {
+    let dir = directory();
+    let log = dir.path().join("log");
+    let numbers = || -> Vec<u64> { logged(&log).into_keys().collect() };
+    run(
+        jobs(&dir).args(["--joblog", "log", "true", ":::", "a", "b", "c"]),
+        b"",
+    )
+    .exits(0);
+    assert_eq!(numbers(), [1, 2, 3]);
+    run(
+        jobs(&dir).args(["--joblog", "log", "true", ":::", "a"]),
+        b"",
+    )
+    .exits(0);
+    assert_eq!(numbers(), [1]);
+    run(
+        jobs(&dir).args(["--joblog", "+log", "true", ":::", "a", "b"]),
+        b"",
+    )
+    .exits(0);
+    assert_eq!(
+        fs::read_to_string(&log).expect("a joblog").lines().count(),
+        4
+    );
+    let dry = [
+        "--joblog",
+        "log",
+        "--resume",
+        "--dry-run",
+        "echo",
+        ":::",
+        "a",
+        "b",
+        "c",
+    ];
+    run(jobs(&dir).args(dry), b"").exits(0).prints("echo c\n");
+    assert_eq!(
+        fs::read_to_string(&log).expect("a joblog").lines().count(),
+        4
+    );
+}
+
+// ---------------------------------------------------------------------------------------------
+// Wrong usage
+
+#[test]
+fn own_errors_exit_255_and_say_what_is_wrong() {
+    let dir = directory();
+    let cases: [(&[&str], &[u8], &str); 11] = [
+        (&["--unheard-of", "echo"], b"", "--unheard-of"),
+        (&["-j0", "echo"], b"", "at least 1 job"),
+        (
+            &["-jmany", "echo"],
+            b"",
+            "neither a whole number nor a percentage",
+        ),
+        (&["-j9999", "true"], &[b'\n'; 9999], "9999"),
+        (&["--timeout", "soon", "echo"], b"", "not a time"),
+        (&["--halt", "later,fail=1", "echo"], b"", "soon"),
+        (&["--halt", "now,fail=0", "echo"], b"", "at least 1"),
+        (&["--resume", "echo"], b"", "--joblog"),
+        (
+            &["-a", "missing", "echo"],
+            b"",
+            "missing: No such file or directory",
+        ),
+        (
+            &["--joblog", "no/dir/log", "echo"],
+            b"a\n",
+            "no/dir/log: No such file or directory",
+        ),
+        (
+            &["echo"],
+            b"a\nb\0c\n",
+            "standard input: line 2 has a NUL in it",
+        ),
+    ];
+    for (arguments, input, words) in cases {
+        let run = run(jobs(&dir).args(arguments), input).exits(255).prints("");
+        run.complains(words);
+    }
+    let mut command = jobs(&dir);
+    command
+        .env("PARALLEL_SHELL", "/no/shell")
+        .args(["echo", ":::", "a"]);
+    run(&mut command, b"")
+        .exits(255)
+        .complains("$PARALLEL_SHELL is /no/shell");
+}
+
+#[test]
+fn a_command_that_cannot_be_started_has_failed() {
+    let dir = directory();
+    let long = "a".repeat(200_000);
+    let run = run(
+        jobs(&dir).args(["--joblog", "log", "echo"]),
+        long.as_bytes(),
+    );
+    let run = run
+        .exits(1)
+        .complains("this job cannot run: Argument list too long");
+    assert!(
+        run.stderr.len() < 1000,
+        "the command is not repeated in full"
+    );
+    assert_eq!(logged(&dir.path().join("log"))[&1][3], "126");
+}
+
+#[test]
+fn help_names_every_option_and_the_exit_codes() {
+    let dir = directory();
+    let run = run(jobs(&dir).arg("--help"), b"").exits(0);
+    let text = String::from_utf8_lossy(&run.stdout);
+    for word in [
+        "--jobs",
+        "--arg-file",
+        "--null",
+        "--keep-order",
+        "--retries",
+        "--timeout",
+        "--halt",
+        "--joblog",
+        "--resume",
+        "--resume-failed",
+        "--results",
+        "--bar",
+        "--dry-run",
+        "Exit codes",
+        "{/.}",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
