@@ -470,7 +470,13 @@ fn nasty_arguments_reach_the_command_as_they_are() {
 fn arguments_come_from_lines_files_and_products() {
     let dir = directory();
     fs::write(dir.path().join("f"), "1\n2\n").expect("a file");
-    let cases: [(&[&str], &[&str], &[u8], &str); 8] = [
+    type Case = (
+        &'static [&'static str],
+        &'static [&'static str],
+        &'static [u8],
+        &'static str,
+    );
+    let cases: [Case; 8] = [
         (&[], &[], b"a\n\nb\r\nc d", "a\n\nb\r\nc d\n"),
         (&["-a", "f"], &[], b"unread", "1\n2\n"),
         (&["-a", "-"], &[], b"x\n", "x\n"),
@@ -527,7 +533,7 @@ fn exactly_so_many_jobs_run_at_once() {
         let j = format!("-j{at_once}");
         let running = Running::start(jobs(&dir).args([&j, command, ":::"]).args(numbers));
         let mut heard: Vec<(usize, usize)> = Vec::new();
-        let mut listen = |heard: &mut Vec<_>| {
+        let listen = |heard: &mut Vec<_>| {
             // What several have written may be read at once.
             for line in hear(&path("here".to_owned())).lines() {
                 let (seq, slot) = line.split_once(' ').expect("two numbers");
@@ -655,7 +661,7 @@ fn results_are_laid_out_as_parallel_does() {
         let ours = run(jobs(&dir).args(options("ours")).args(arguments), b"").prints("");
         let found = files(&dir.path().join("ours"));
         assert_eq!(
-            found.get(Path::new("1/a/2/c/seq")).is_some(),
+            found.contains_key(Path::new("1/a/2/c/seq")),
             arguments == two
         );
         if arguments == one {

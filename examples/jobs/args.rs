@@ -26,7 +26,7 @@ use super::halt::Halt;
 ///
 /// The output of a job is printed when the job has ended, standard output before standard error. The
 /// first SIGINT (Ctrl-C), SIGTERM or SIGHUP lets the running jobs end and starts no more; the second
-/// kills them.
+/// kills them, and the third ends this program at once.
 ///
 /// Exit codes: 0 if all jobs succeeded; 1 to 100: so many failed; 101: more than 100 failed; 255: wrong
 /// command line, a file that could not be read or written, standard output closed, or the run
@@ -157,7 +157,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         let number: f64 = number.parse().map_err(|_| wrong())?;
         seconds += number * unit;
     }
-    if text.is_empty() || !(seconds > 0.0) {
+    if text.is_empty() || seconds.is_nan() || seconds <= 0.0 {
         return Err(wrong());
     }
     // More than the longest there is means no limit.

@@ -81,6 +81,7 @@ fn start(job: &Job<'_>, manner: &Manner, stop: &Stop) -> io::Result<(End, Sink)>
         .arg(OsStr::from_bytes(&job.command))
         .env("PARALLEL_SEQ", job.seq.to_string())
         .env("PARALLEL_JOBSLOT", job.slot.to_string())
+        .env("PARALLEL_PID", std::process::id().to_string())
         .stdin(Stdio::null())
         .stdout(stdout)
         .stderr(stderr);

@@ -11,10 +11,10 @@
 //! 1. `args` reads the command line, `input` the arguments; the product of several sources is
 //!    never stored, a job is a number in it. `template` cuts the command at its replacement
 //!    strings (`part` has what they do to an argument, `quote` how it gets past the shell).
-//! 2. `joblog` says what an earlier run has done already; `todo` is the rest.
+//! 2. `joblog` says what an earlier run has done already; the rest is to be done (`run`).
 //! 3. `runner` runs one batch, an item for each job, on as many workers as `-j` says. A worker
 //!    makes one `attempt` after the other: `process` starts the shell and waits for it (`group`
-//!    is what is killed), `sink` holds the output.
+//!    is what is killed), `ending` is how that went, `sink` holds the output, or `results` does.
 //! 4. The workers report to the `collector`, where one lock keeps the rest in order: `printer`
 //!    prints (`held` keeps what has to wait for `-k`), `joblog` writes a line, `tally` counts and
 //!    judges by `halt`, `bar` shows.

@@ -94,16 +94,12 @@ impl Printer {
         // One error is of reading and another of writing: they say different things.
         let mut failed = None;
         let copied = sink::copy(from, offset, len, |bytes| {
-            self.stdout.write_all(bytes).map_err(|error| {
-                failed = Some(format!("standard output: {}", message::reason(&error)));
-                error
+            let written = self.stdout.write_all(bytes);
+            written.inspect_err(|error| {
+                failed = Some(format!("standard output: {}", message::reason(error)));
             })
         });
-        match (copied, failed) {
-            (Ok(()), _) => Ok(()),
-            (Err(_), Some(failed)) => Err(failed),
-            (Err(error), None) => Err(spool(&error)),
-        }
+        copied.map_err(|error| failed.unwrap_or_else(|| spool(&error)))
     }
 }
 

@@ -114,6 +114,9 @@ fn carry_out(args: &Args, work: &Work, jobs: usize, joblog: Option<Joblog>) -> R
         .run_on_caller(false)
         .build()
         .map_err(|error| error.to_string())?;
+    if let Some(lost) = runtime.workers().iter().find_map(ganger::WorkerInfo::lost) {
+        message::general(&format!("fewer than {jobs} jobs run at once: {lost}"));
+    }
     signals::obey(&stop).map_err(own)?;
 
     let summary = runner::run(&runtime, work, &collector, &stop);

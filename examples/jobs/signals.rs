@@ -1,4 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP: the first lets running jobs end, the second kills them.
+//! SIGINT, SIGTERM and SIGHUP: the first lets running jobs end, the second kills them, the third
+//! ends this program at once, whatever it waits for.
 
 use std::io;
 use std::sync::Arc;
@@ -9,18 +10,29 @@ use signal_hook::iterator::Signals;
 
 use super::message;
 use super::stop::Stop;
+use super::tally::TROUBLE;
 
 /// From now on. Before, while arguments are read, a signal ends the program as usual.
 pub(crate) fn obey(stop: &Arc<Stop>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let stop = Arc::clone(stop);
     let obey = move || {
-        for _ in signals.forever() {
-            message::general(if stop.interrupt() {
-                "no more jobs are started; waiting for those that run (a second signal kills them)"
-            } else {
-                "killing the jobs that run"
-            });
+        for (count, _) in signals.forever().enumerate() {
+            match count {
+                0 => {
+                    stop.interrupt();
+                    message::general(
+                        "no more jobs are started; waiting for those that run (a second signal \
+                         kills them)",
+                    );
+                }
+                1 => {
+                    stop.kill();
+                    message::general("killing the jobs that run");
+                }
+                // Something holds it up: perhaps nobody reads the output.
+                _ => std::process::exit(i32::from(TROUBLE)),
+            }
         }
     };
     thread::Builder::new()

@@ -45,15 +45,10 @@ impl Stop {
         drop(self.trigger.lock().take());
     }
 
-    /// What a signal does: the first drains, the next ones kill. True for the first.
-    pub(crate) fn interrupt(&self) -> bool {
-        let first = !self.interrupted.swap(true, Ordering::SeqCst);
-        if first {
-            self.drain();
-        } else {
-            self.kill();
-        }
-        first
+    /// As [`drain`](Self::drain), because of a signal.
+    pub(crate) fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::SeqCst);
+        self.drain();
     }
 
     pub(crate) fn is_draining(&self) -> bool {
