@@ -283,10 +283,13 @@ struct Running {
 impl Running {
     #[track_caller]
     fn start(command: &mut Command) -> Self {
-        let piped = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        Self::start_with(command.stdout(Stdio::piped()))
+    }
+
+    /// With the standard output that the command has been given.
+    #[track_caller]
+    fn start_with(command: &mut Command) -> Self {
+        let piped = command.stdin(Stdio::null()).stderr(Stdio::piped());
         let mut child = piped.spawn().expect("a child");
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let (send_all, all) = mpsc::channel();
@@ -310,6 +313,17 @@ impl Running {
 
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("to signal");
+    }
+
+    /// The processes that it has started and not waited for.
+    fn children(&self) -> Vec<String> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let children = |task: std::io::Result<fs::DirEntry>| {
+            fs::read_to_string(task.ok()?.path().join("children")).ok()
+        };
+        let children: Vec<String> = tasks.expect("its threads").filter_map(children).collect();
+        let ids = children.iter().flat_map(|ids| ids.split_whitespace());
+        ids.map(str::to_owned).collect()
     }
 
     #[track_caller]
@@ -620,6 +634,35 @@ fn a_hundred_thousand_arguments_and_huge_outputs_are_no_trouble() {
 }
 
 #[test]
+fn hundreds_wait_for_a_slow_job_without_descriptors() {
+    let dir = directory();
+    fifo(&dir.path().join("go"));
+    // The first job ends when the last one says so, and all the others end between.
+    let job = "case {} in 1) read x < go;; 400) echo > go;; esac; echo out{}; echo err{} >&2";
+    let script = r#"ulimit -n 60; exec "$0" -j3 -k "$@""#;
+    let mut command = plain("sh", &dir);
+    command.args(["-c", script]).arg(program()).arg(job);
+    let list: String = (1..=400).map(|seq| format!("{seq}\n")).collect();
+    let lines = |word: &str| -> String { (1..=400).map(|seq| format!("{word}{seq}\n")).collect() };
+    let run = run(&mut command, list.as_bytes())
+        .exits(0)
+        .prints(lines("out"));
+    assert_eq!(String::from_utf8_lossy(&run.stderr), lines("err"));
+}
+
+#[test]
+fn a_process_that_is_left_behind_keeps_nobody_waiting() {
+    let dir = directory();
+    let command = "sleep 1000 & echo $!; exit 0 #";
+    let run = run(jobs(&dir).args([command, ":::", "a"]), b"").exits(0);
+    let process = String::from_utf8_lossy(&run.stdout);
+    let process: i32 = process.trim().parse().expect("a number");
+    // It was none of the program's business; here it is tidied away.
+    let process = Pid::from_raw(process).expect("a process");
+    kill_process(process, Signal::KILL).expect("it lives");
+}
+
+#[test]
 fn output_that_waits_for_its_turn_is_kept_when_the_run_ends_early() {
     let dir = directory();
     let go = dir.path().join("go");
@@ -814,7 +857,7 @@ fn a_timeout_kills_grandchildren_too() {
     // Only the grandchild is, so that the shell ends first.
     let half = "(trap '' TERM; exec sleep 1000) & echo $! > started; exec sleep 1000 #";
     for command in [deaf, half] {
-        let arguments = ["--timeout", "0.3", "--joblog", "log", command, ":::", "a"];
+        let arguments = ["--timeout", "2", "--joblog", "log", command, ":::", "a"];
         let running = Running::start(jobs(&dir).args(arguments));
         let grandchild = hear(&started);
         running.end().exits(1).complains("it took too long");
@@ -851,7 +894,7 @@ fn a_job_whose_time_is_up_has_failed_as_in_parallel() {
     );
     let dir = directory();
     let command = "echo x >> tries; sleep 1000";
-    let arguments = ["--timeout", "0.2s", "--retries", "2", command, ":::", "a"];
+    let arguments = ["--timeout", "1s", "--retries", "2", command, ":::", "a"];
     run(jobs(&dir).args(arguments), b"").exits(1);
     assert_eq!(
         fs::read(dir.path().join("tries")).expect("a file"),
@@ -998,6 +1041,31 @@ fn the_second_signal_kills() {
         logged(&dir.path().join("log")).is_empty(),
         "a killed job runs again"
     );
+}
+
+#[test]
+fn the_third_signal_ends_a_run_whose_output_nobody_reads() {
+    let dir = directory();
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    // More than a pipe holds, so that printing it waits for the reader.
+    let big = "head -c 1000000 /dev/zero";
+    let mut command = jobs(&dir);
+    command
+        .args(["-j2", ":::", big, "sleep 1000"])
+        .stdout(writer);
+    let mut running = Running::start_with(&mut command);
+    // The first byte is there when the printing has begun.
+    reader.read_exact(&mut [0]).expect("a byte");
+    for words in ["no more jobs are started", "killing the jobs that run"] {
+        running.signal(Signal::INT);
+        running.until(words);
+    }
+    // Only the worker that prints is held up: the other one kills its job.
+    let children = running.children();
+    children.iter().for_each(|child| gone(child));
+    running.signal(Signal::INT);
+    let status = running.child.wait().expect("a status");
+    assert_eq!(status.code(), Some(255));
 }
 
 // ---------------------------------------------------------------------------------------------
