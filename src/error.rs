@@ -1,5 +1,7 @@
-//! Why a runtime could not be built.
+//! Why a runtime could not be built, and why a task has no result.
 
+use crate::panic::TaskPanic;
+use std::fmt;
 use std::io;
 
 /// Why a runtime could not be built.
@@ -41,3 +43,72 @@ pub enum BuildError {
         source: io::Error,
     },
 }
+
+/// Why a spawned task has no result: it panicked, or it was cancelled before anybody had begun it.
+///
+/// ```
+/// let rt = ganger::Runtime::new()?;
+/// let error = rt.spawn(|| panic!("no luck")).join().expect_err("it panics");
+/// assert!(error.is_panic());
+/// assert_eq!(error.into_panic().expect("it did").message(), "no luck");
+/// # Ok::<(), ganger::BuildError>(())
+/// ```
+pub struct TaskError(Why);
+
+enum Why {
+    Panic(TaskPanic),
+    Cancelled,
+}
+
+impl TaskError {
+    #[cold]
+    pub(crate) fn panic(panic: TaskPanic) -> Self {
+        Self(Why::Panic(panic))
+    }
+
+    pub(crate) fn cancelled() -> Self {
+        Self(Why::Cancelled)
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0, Why::Panic(_))
+    }
+
+    /// Whether nobody had begun the task when its runtime was [shut down](crate::Runtime::shutdown), and so nobody ever will.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.0, Why::Cancelled)
+    }
+
+    /// The task's panic.
+    ///
+    /// # Errors
+    ///
+    /// This error again, if the task did not panic.
+    pub fn into_panic(self) -> Result<TaskPanic, Self> {
+        match self.0 {
+            Why::Panic(panic) => Ok(panic),
+            Why::Cancelled => Err(self),
+        }
+    }
+}
+
+impl fmt::Debug for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Why::Panic(panic) => f.debug_tuple("TaskError::Panic").field(panic).finish(),
+            Why::Cancelled => f.write_str("TaskError::Cancelled"),
+        }
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Why::Panic(panic) => panic.fmt(f),
+            Why::Cancelled => f.write_str("cancelled before it was begun"),
+        }
+    }
+}
+
+impl std::error::Error for TaskError {}

@@ -28,10 +28,19 @@ thread_local! {
     static RUNS_LEFT: Cell<*const ()> = const { Cell::new(std::ptr::null()) };
 }
 
+/// Whoever has seen the end, or ends a runtime: runs the tasks that no worker is left for, or drops them if that was said.
+#[cold]
+pub(crate) fn settle_left_tasks(crew: &Crew) {
+    if crew.tasks.is_cancelled() {
+        crew.tasks.cancel_queued();
+    } else {
+        run_left_tasks(crew);
+    }
+}
+
 /// Runs the tasks of a crew whose workers have looked for the last time, or are all lost. What those spawn comes after them, and not
 /// on top.
-#[cold]
-pub(crate) fn run_left_tasks(crew: &Crew) {
+fn run_left_tasks(crew: &Crew) {
     /// On every way out.
     struct Restore(*const ());
     impl Drop for Restore {
@@ -49,6 +58,7 @@ pub(crate) fn run_left_tasks(crew: &Crew) {
     frame::enter(crew, nobody, None, || {
         while let Some(task) = crew.tasks.pop() {
             task.call(&nobody);
+            crew.tasks.count_finished(1);
         }
     });
 }

@@ -1,6 +1,6 @@
 //! Who works in a runtime, and on which CPU.
 
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -89,6 +89,8 @@ pub(crate) struct Post {
     pub(crate) lost: OnceLock<String>,
     /// How often it was replaced. Written by the master alone.
     restarts: AtomicU64,
+    /// Whether it has a thread that has not left.
+    pub(crate) is_up: AtomicBool,
 }
 
 impl Post {
@@ -99,6 +101,7 @@ impl Post {
             pin: OnceLock::new(),
             lost: OnceLock::new(),
             restarts: AtomicU64::new(0),
+            is_up: AtomicBool::new(false),
         }
     }
 

@@ -12,10 +12,13 @@ use crate::help;
 use crate::master::Master;
 use crate::roster::{Post, WorkerInfo};
 use crate::scope::Scope;
+use crate::shutdown::{Shutdown, ShutdownReport};
+use crate::sync::Ordering;
 use crate::task::{self, TaskHandle};
 use std::ffi::OsStr;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 /// A master and its workers.
 ///
@@ -204,6 +207,75 @@ impl Runtime {
         task::spawn_detached(&self.crew, body);
     }
 
+    /// Ends the runtime, and waits for that no longer than `timeout`; says what became of the spawned tasks, and who still runs.
+    ///
+    /// Batches that run are run to their end, and so are tasks that have begun; what `how` says is done with those that have not. When
+    /// the time is over this returns, and leaves the threads that still run to themselves: they end as they would have.
+    /// `Duration::ZERO` waits for nobody, and `Duration::MAX` as long as it takes.
+    ///
+    /// Called on one of the runtime's own threads, or inside one of its items or tasks, it gives the order and does not wait, because what
+    /// it would wait for is itself; [`ShutdownReport::is_complete`] says no then.
+    ///
+    /// ```
+    /// use ganger::Shutdown;
+    /// use std::time::Duration;
+    ///
+    /// let rt = ganger::Runtime::new()?;
+    /// let task = rt.spawn(|| 6 * 7);
+    /// let report = rt.shutdown(Shutdown::Drain, Duration::MAX);
+    /// assert!(report.is_complete());
+    /// assert_eq!(report.cancelled, 0);
+    /// assert_eq!(task.join().expect("it was run"), 42);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn shutdown(mut self, how: Shutdown, timeout: Duration) -> ShutdownReport {
+        self.crew.process.enter();
+        let (finished, cancelled) = self.crew.tasks.counts();
+        if how == Shutdown::CancelQueued {
+            self.crew.tasks.cancel_at_the_end();
+            self.crew.tasks.cancel_queued();
+        }
+        // A time that cannot be told is never reached.
+        let is_complete = self.end(Instant::now().checked_add(timeout));
+        let still_running = if is_complete {
+            Vec::new()
+        } else {
+            let up = |worker: &WorkerInfo| {
+                let is_up = &self.roster[worker.index].is_up;
+                // Relaxed: a figure.
+                is_up.load(Ordering::Relaxed)
+            };
+            self.workers().into_iter().filter(up).collect()
+        };
+        let (finished_now, cancelled_now) = self.crew.tasks.counts();
+        ShutdownReport {
+            finished: finished_now - finished,
+            cancelled: cancelled_now - cancelled,
+            still_running,
+            is_complete,
+        }
+    }
+
+    /// Ends the threads; waits for that if it may, until `deadline`. True if all have ended.
+    fn end(&mut self, deadline: Option<Instant>) -> bool {
+        let Some(master) = self.master.take() else {
+            return true;
+        };
+        let may_wait = !frame::belongs_to(&self.crew);
+        let deadline = if may_wait {
+            deadline
+        } else {
+            // Nobody is waited for.
+            Some(Instant::now())
+        };
+        let has_ended = master.end(&self.crew, deadline);
+        if may_wait && has_ended {
+            // All workers were lost, and not even a thread for what they left could be started; or it came after them.
+            help::settle_left_tasks(&self.crew);
+        }
+        has_ended
+    }
+
     pub(crate) fn crew(&self) -> &Crew {
         &self.crew
     }
@@ -249,14 +321,7 @@ impl Drop for Runtime {
             std::mem::forget(self.master.take());
             return;
         }
-        let wait = !frame::belongs_to(&self.crew);
-        if let Some(master) = &mut self.master {
-            master.end(&self.crew, wait);
-        }
-        if wait && self.crew.tasks.has_work() {
-            // All workers were lost, and not even a thread for what they left could be started.
-            help::run_left_tasks(&self.crew);
-        }
+        self.end(None);
     }
 }
 

@@ -1,4 +1,5 @@
 use crate::crew::Crew;
+use crate::error::TaskError;
 use crate::forked::Process;
 use crate::frame;
 use crate::help;
@@ -6,7 +7,7 @@ use crate::isolate;
 use crate::lineage::Node;
 use crate::panic::TaskPanic;
 use crate::sync::{AtomicU32, Mutex, Ordering, Thread, UnsafeCell, current, park, park_timeout};
-use crate::tasks::Task;
+use crate::tasks::{self, Task};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -51,7 +52,7 @@ trait Joinable<T>: Send + Sync {
     fn forget(&self);
 
     /// The result, if it is there; else `waker` will be woken. `waker` is asked for only then.
-    fn poll(&self, waker: &dyn Fn() -> Waker) -> Option<Result<T, TaskPanic>>;
+    fn poll(&self, waker: &dyn Fn() -> Waker) -> Option<Result<T, TaskError>>;
 }
 
 /// The task is with its closure.
@@ -75,7 +76,7 @@ struct Cell<F, T> {
 
 enum Stage<F, T> {
     Closure(F),
-    Result(Result<T, TaskPanic>),
+    Result(Result<T, TaskError>),
     Gone,
 }
 
@@ -106,9 +107,34 @@ impl<F: FnOnce() -> T + Send, T: Send> Cell<F, T> {
             unreachable!("a task that was not begun has its closure")
         };
         // What the closure holds is dropped before the task counts as finished.
-        let result = isolate::catch(closure).map_err(|payload| TaskPanic::caught(payload, worker));
+        let result = isolate::catch(closure)
+            .map_err(|payload| TaskError::panic(TaskPanic::caught(payload, worker)));
         self.process.stay();
-        // SAFETY: it is RUNNING by us.
+        // SAFETY: we have taken it to RUNNING.
+        unsafe { self.finish(result) };
+    }
+
+    /// Drops the task unrun, if nobody has begun it; false if somebody has.
+    #[cold]
+    fn cancel(&self) -> bool {
+        // Acquire: as in `run`.
+        let taken =
+            self.state
+                .compare_exchange(WAITING, RUNNING, Ordering::Acquire, Ordering::Relaxed);
+        if taken.is_ok() {
+            // SAFETY: we have just taken it to RUNNING.
+            isolate::drop_quietly(unsafe { self.exchange(Stage::Gone) });
+            // SAFETY: as above.
+            unsafe { self.finish(Err(TaskError::cancelled())) };
+        }
+        taken.is_ok()
+    }
+
+    /// # Safety
+    ///
+    /// The caller has taken it to RUNNING, and does this once.
+    unsafe fn finish(&self, result: Result<T, TaskError>) {
+        // SAFETY: it is RUNNING by the caller.
         drop(unsafe { self.exchange(Stage::Result(result)) });
         let waker = {
             let mut waker = self.waker.lock();
@@ -144,7 +170,7 @@ impl<F: FnOnce() -> T + Send, T: Send> Joinable<T> for Cell<F, T> {
         }
     }
 
-    fn poll(&self, waker: &dyn Fn() -> Waker) -> Option<Result<T, TaskPanic>> {
+    fn poll(&self, waker: &dyn Fn() -> Waker) -> Option<Result<T, TaskError>> {
         if !self.is_finished() {
             self.process.enter();
             let waker = waker();
@@ -161,6 +187,27 @@ impl<F: FnOnce() -> T + Send, T: Send> Joinable<T> for Cell<F, T> {
         match unsafe { self.exchange(Stage::Gone) } {
             Stage::Result(result) => Some(result),
             _ => panic!("a `TaskHandle` was polled after it had given its result"),
+        }
+    }
+}
+
+/// What the queue holds of a task. Dropped with it, if nobody takes it: then the task is cancelled.
+struct Queued<F: FnOnce() -> T + Send, T: Send>(Option<Arc<Cell<F, T>>>);
+
+impl<F: FnOnce() -> T + Send, T: Send> Queued<F, T> {
+    fn take(mut self) -> Arc<Cell<F, T>> {
+        self.0.take().expect("it is there until it is taken")
+    }
+}
+
+impl<F: FnOnce() -> T + Send, T: Send> Drop for Queued<F, T> {
+    fn drop(&mut self) {
+        // A child of `fork` has no say in its parent's tasks.
+        if let Some(cell) = self.0.take()
+            && cell.process.is_this()
+            && !cell.cancel()
+        {
+            tasks::note_dropped_begun();
         }
     }
 }
@@ -183,7 +230,9 @@ where
         crew: crew.id().addr(),
         workers: crew.workers(),
     };
+    let queued = Queued(Some(cell));
     let task = Task::new(move |worker: &usize| {
+        let cell = queued.take();
         cell.run(*worker);
         // A detached task's result goes here; its `Drop` is the user's.
         isolate::drop_quietly(cell);
@@ -205,7 +254,7 @@ pub(crate) fn spawn_detached(crew: &Crew, body: impl FnOnce() + Send + 'static) 
 
 fn push(crew: &Crew, task: Task) {
     if !crew.spawn(frame::seat_in(crew), task) {
-        help::run_left_tasks(crew);
+        help::settle_left_tasks(crew);
     }
 }
 
@@ -223,8 +272,8 @@ impl<T> TaskHandle<T> {
     ///
     /// # Errors
     ///
-    /// If the task panicked.
-    pub fn join(self) -> Result<T, TaskPanic> {
+    /// If the task panicked, or was [cancelled](crate::Shutdown::CancelQueued).
+    pub fn join(self) -> Result<T, TaskError> {
         if frame::with_crew(|crew| crew.is_some()) {
             let worker = frame::seat_at(self.crew).unwrap_or(self.workers);
             self.task.run_if_unbegun(worker);
@@ -239,8 +288,8 @@ impl<T> TaskHandle<T> {
     ///
     /// # Errors
     ///
-    /// The handle, if the task has not ended. The inner error is the task's panic.
-    pub fn try_join(self) -> Result<Result<T, TaskPanic>, Self> {
+    /// The handle, if the task has not ended. The inner error is as that of [`join`](Self::join).
+    pub fn try_join(self) -> Result<Result<T, TaskError>, Self> {
         if self.is_finished() {
             self.wait_until(None)
         } else {
@@ -253,8 +302,8 @@ impl<T> TaskHandle<T> {
     ///
     /// # Errors
     ///
-    /// The handle, if the task has not ended by then. The inner error is the task's panic.
-    pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, TaskPanic>, Self> {
+    /// The handle, if the task has not ended by then. The inner error is as that of [`join`](Self::join).
+    pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, TaskError>, Self> {
         match Instant::now().checked_add(timeout) {
             Some(deadline) => self.wait_until(Some(deadline)),
             // A time that cannot be told is never reached.
@@ -267,7 +316,7 @@ impl<T> TaskHandle<T> {
         self.task.is_finished()
     }
 
-    fn wait_until(self, deadline: Option<Instant>) -> Result<Result<T, TaskPanic>, Self> {
+    fn wait_until(self, deadline: Option<Instant>) -> Result<Result<T, TaskError>, Self> {
         loop {
             let waker = || Waker::from(Arc::new(Unpark(current())));
             if let Some(result) = self.task.poll(&waker) {
@@ -295,7 +344,7 @@ impl<T> Drop for TaskHandle<T> {
 }
 
 impl<T> Future for TaskHandle<T> {
-    type Output = Result<T, TaskPanic>;
+    type Output = Result<T, TaskError>;
 
     /// # Panics
     ///

@@ -10,9 +10,11 @@
 //! them waits behind one that takes long.
 
 use crate::closure::Closure;
-use crate::sync::{AtomicU32, Mutex, Ordering};
+use crate::isolate;
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, fence};
 use crossbeam::deque::{Injector, Steal, Stealer, Worker as Deque};
 use crossbeam::utils::CachePadded;
+use std::cell::Cell;
 
 /// After how many tasks a worker looks for other work. A prime, as in Go and tokio, so as not to beat in time with anything.
 pub(crate) const BURST: usize = 61;
@@ -23,6 +25,16 @@ const BATCH: usize = 32;
 /// A task, called with the index of the worker that runs it.
 pub(crate) type Task = Closure<'static, usize>;
 
+thread_local! {
+    /// How many tasks this thread has dropped from a queue that were begun by then: where their handles are.
+    static DROPPED_BEGUN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A task that is dropped on this thread was begun before.
+pub(crate) fn note_dropped_begun() {
+    DROPPED_BEGUN.set(DROPPED_BEGUN.get() + 1);
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Tasks {
@@ -32,6 +44,11 @@ pub(crate) struct Tasks {
     locals: Mutex<Vec<Option<Deque<Task>>>>,
     /// How many workers run tasks.
     at_it: CachePadded<AtomicU32>,
+    /// How many were called, and had ended then, in the order of a worker's bursts.
+    finished: CachePadded<AtomicU64>,
+    cancelled: AtomicU64,
+    /// What is left at the end shall be dropped unrun.
+    is_cancelled: AtomicBool,
 }
 
 /// What a worker has moved to itself. What is left in it lies where the others steal from, also when the worker has gone, until
@@ -54,6 +71,9 @@ impl Tasks {
             stealers: locals.iter().map(Deque::stealer).collect(),
             locals: Mutex::new(locals.into_iter().map(Some).collect()),
             at_it: CachePadded::new(AtomicU32::new(0)),
+            finished: CachePadded::new(AtomicU64::new(0)),
+            cancelled: AtomicU64::new(0),
+            is_cancelled: AtomicBool::new(false),
         }
     }
 
@@ -103,6 +123,48 @@ impl Tasks {
     /// Whether some worker runs tasks, and will look for more.
     pub(crate) fn is_anybody_at_it(&self) -> bool {
         self.at_it.load(Ordering::Relaxed) > 0
+    }
+
+    /// `more` have been called, and have ended.
+    #[inline]
+    pub(crate) fn count_finished(&self, more: u64) {
+        // Relaxed: a figure; read after the threads have ended, or as a guess.
+        self.finished.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// Drops what nobody has begun.
+    #[cold]
+    pub(crate) fn cancel_queued(&self) {
+        while let Some(task) = self.pop() {
+            let before = DROPPED_BEGUN.get();
+            // What it holds is the user's.
+            isolate::drop_quietly(task);
+            if DROPPED_BEGUN.get() == before {
+                self.cancelled.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.count_finished(1);
+            }
+        }
+    }
+
+    /// How many have ended, and how many were cancelled, so far.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (read(&self.finished), read(&self.cancelled))
+    }
+
+    /// From now on whoever has seen the end [cancels](Self::cancel_queued) what is left. To be called before the end is told.
+    pub(crate) fn cancel_at_the_end(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+        // Pairs with the fence in `is_cancelled`: who has seen the end after this sees it.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Whoever has seen the end: whether what is left is dropped.
+    #[cold]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.is_cancelled.load(Ordering::Relaxed)
     }
 
     /// From the injectors, that of `first` first, then from the workers' queues.

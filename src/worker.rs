@@ -217,6 +217,7 @@ fn visit_once(crew: &Crew, index: usize, local: &Local<'_>) -> bool {
         while let Some(task) = local.next() {
             found = true;
             task.call(&index);
+            crew.tasks.count_finished(1);
         }
     });
     while let Some(call) = crew.calls.take(None) {
@@ -239,6 +240,7 @@ fn run_tasks(crew: &Crew, index: usize, local: &Local<'_>, first: Task) {
         ran += 1;
     }
     drop(at_it);
+    crew.tasks.count_finished(ran as u64);
     let took_ns = crew.now_ns().saturating_sub(began_ns);
     crew.costs.learn(TASKS, ran as u64, took_ns);
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 7] = [
     &["sync", "topology", "barrier", "forked"],
     &[
-        "isolate", "hook", "panic", "outcome", "error", "summary", "roster", "health", "fault",
-        "policy",
+        "isolate", "hook", "panic", "outcome", "error", "summary", "roster", "health", "shutdown",
+        "fault", "policy",
     ],
     &[
         "range", "seat", "waiter", "cancel", "entry", "board", "sleep", "slots", "ledger",

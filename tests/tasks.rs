@@ -436,7 +436,7 @@ fn a_panic_is_what_the_handle_gives() {
             let five = std::hint::black_box(5);
             let line = line!() + 1;
             let task: TaskHandle<()> = rt.spawn(move || panic!("expected {five}"));
-            let panic: TaskPanic = task.join().unwrap_err();
+            let panic: TaskPanic = task.join().unwrap_err().into_panic().unwrap();
             assert_eq!(panic.message(), "expected 5");
             let at = panic.location().expect("the hook is installed");
             assert_eq!((at.file(), at.line()), (file!(), line));
@@ -447,10 +447,13 @@ fn a_panic_is_what_the_handle_gives() {
             );
 
             let task: TaskHandle<()> = rt.spawn(|| panic_any(Odd(7)));
-            let odd = task.join().unwrap_err();
+            let odd = task.join().unwrap_err().into_panic().unwrap();
             assert_eq!(odd.into_payload().downcast_ref(), Some(&Odd(7)));
             let task: TaskHandle<()> = rt.spawn(|| resume_unwind(Box::new(1_u8)));
-            assert_eq!(task.join().unwrap_err().location(), None);
+            assert_eq!(
+                task.join().unwrap_err().into_panic().unwrap().location(),
+                None
+            );
             assert_usable(rt);
         });
     });
@@ -467,7 +470,7 @@ fn a_panic_deep_inside_a_task_keeps_its_place() {
             let task = rt.spawn(move || {
                 ganger::join(|| (), || ganger::scope(|s| s.spawn(move |_| leaf())));
             });
-            let panic = task.join().unwrap_err();
+            let panic = task.join().unwrap_err().into_panic().unwrap();
             assert_eq!(panic.message(), "expected leaf");
             assert_eq!(panic.location().map(|at| at.line()), Some(line));
         });
@@ -510,9 +513,19 @@ fn a_capture_whose_drop_panics_is_a_panic_of_the_task() {
         all_sizes(|rt, _| {
             let drops = Arc::<AtomicUsize>::default();
             let (one, two) = (Bad(drops.clone()), Bad(drops.clone()));
-            let panic = rt.spawn(move || drop(one)).join().unwrap_err();
+            let panic = rt
+                .spawn(move || drop(one))
+                .join()
+                .unwrap_err()
+                .into_panic()
+                .unwrap();
             assert_eq!(panic.message(), "expected bad drop");
-            let panic = rt.spawn(move || _ = &two).join().unwrap_err();
+            let panic = rt
+                .spawn(move || _ = &two)
+                .join()
+                .unwrap_err()
+                .into_panic()
+                .unwrap();
             assert_eq!(panic.message(), "expected bad drop");
             assert_eq!(drops.load(Ordering::SeqCst), 2);
             assert_usable(&rt);

@@ -2,7 +2,7 @@
 
 mod support;
 
-use ganger::{Runtime, TaskHandle, TaskPanic};
+use ganger::{Runtime, TaskError, TaskHandle};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ fn bell() -> (Arc<Bell>, Waker) {
     (bell.clone(), Waker::from(bell))
 }
 
-type Polled<T> = Poll<Result<T, TaskPanic>>;
+type Polled<T> = Poll<Result<T, TaskError>>;
 
 fn poll<T>(task: &mut Pin<Box<TaskHandle<T>>>, waker: &Waker) -> Polled<T> {
     task.as_mut().poll(&mut Context::from_waker(waker))
@@ -102,7 +102,7 @@ fn a_panic_is_what_an_awaited_task_gives() {
         all_sizes(|rt, _| {
             let line = line!() + 1;
             let task = rt.spawn(|| -> u8 { panic!("expected {}", 1) });
-            let panic = block_on(task).unwrap_err();
+            let panic = block_on(task).unwrap_err().into_panic().unwrap();
             assert_eq!(panic.message(), "expected 1");
             assert_eq!(panic.location().map(|at| at.line()), Some(line));
             let (mut task, go) = blocked(&rt, || -> u8 { panic!("expected {}", 2) });
@@ -113,7 +113,7 @@ fn a_panic_is_what_an_awaited_task_gives() {
             let Poll::Ready(Err(panic)) = poll(&mut task, &waker) else {
                 panic!("it was woken, and has not ended")
             };
-            assert_eq!(panic.message(), "expected 2");
+            assert_eq!(panic.into_panic().unwrap().message(), "expected 2");
         });
     });
 }

@@ -6,8 +6,8 @@ use crate::fault::{self, Point};
 use crate::frame;
 use crate::isolate;
 use crate::panic::TaskPanic;
-use crate::roster::Pin;
-use crate::sync::current;
+use crate::roster::{Pin, Post};
+use crate::sync::{Ordering, current};
 use crate::worker;
 use crossbeam::channel::Sender;
 use std::io;
@@ -29,10 +29,13 @@ impl Plan {
             builder = builder.stack_size(bytes);
         }
         let plan = self.clone();
-        builder.spawn(move || {
+        // Relaxed, here and below: a figure for whoever does not wait any longer.
+        self.roster[index].is_up.store(true, Ordering::Relaxed);
+        let started = builder.spawn(move || {
             // However this thread ends. A master that has ended does not mind.
             let mut leave = Leave {
                 crew: plan.crew.clone(),
+                roster: plan.roster.clone(),
                 events,
                 index,
                 why: Some("its thread ended in the middle of something".to_owned()),
@@ -45,7 +48,11 @@ impl Plan {
             leave.why = end.err();
             // The master has another, or the runtime.
             isolate::drop_quietly(plan);
-        })
+        });
+        if started.is_err() {
+            self.roster[index].is_up.store(false, Ordering::Relaxed);
+        }
+        started
     }
 
     /// A worker's life; or why it is lost.
@@ -89,6 +96,7 @@ fn call(crew: &Crew, handler: &Option<Handler>, index: usize) -> Option<TaskPani
 /// Tells everybody that a worker's thread ends.
 struct Leave {
     crew: Arc<Crew>,
+    roster: Arc<[Post]>,
     events: Sender<Event>,
     index: usize,
     /// None if it leaves because the runtime ends.
@@ -97,6 +105,9 @@ struct Leave {
 
 impl Drop for Leave {
     fn drop(&mut self) {
+        self.roster[self.index]
+            .is_up
+            .store(false, Ordering::Relaxed);
         let why = self.why.take();
         let is_lost = why.is_some();
         if !is_lost {

@@ -24,11 +24,11 @@ use crate::isolate;
 use crate::policy::restart::Budget;
 use crate::roster::Post;
 use crate::topology::Machine;
-use crossbeam::channel::{Sender, bounded, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A handler called on a worker with its index.
 pub(crate) type Handler = Arc<dyn Fn(usize) + Send + Sync>;
@@ -61,7 +61,9 @@ enum Event {
 #[derive(Debug)]
 pub(crate) struct Master {
     events: Sender<Event>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
+    /// Disconnected at the master's end.
+    is_up: Receiver<()>,
     /// Dropped after the master's: so the handlers, which are the user's, are not dropped on its thread, if anybody waits for it.
     _plan: Arc<Plan>,
 }
@@ -73,10 +75,12 @@ impl Master {
         let shared = plan.clone();
         let (events, inbox) = unbounded();
         let (answer, started) = bounded(1);
+        let (up, is_up) = bounded(0);
         let post = events.clone();
         let thread = thread::Builder::new()
             .name("ganger-master".to_owned())
             .spawn(move || {
+                let _up = up;
                 let (most, period) = shared.restart_budget;
                 let (watch, failure) =
                     watch::Watch::begin(&shared, post, Budget::new(most, period));
@@ -96,21 +100,30 @@ impl Master {
         let result = started.recv().expect("the master answers before it ends");
         let master = Self {
             events,
-            thread: Some(thread),
+            thread,
+            is_up,
             _plan: plan,
         };
         result.map(|()| master)
     }
 
-    /// Ends the workers. Waits for that, unless called on a thread that they might wait for.
-    pub(crate) fn end(&mut self, crew: &Crew, wait: bool) {
+    /// Ends the workers, and waits for that: until `deadline`, if there is one. True if all threads have ended.
+    pub(crate) fn end(self, crew: &Crew, deadline: Option<Instant>) -> bool {
         // The workers need not wait until the master is awake.
         crew.sleep.end();
         // A master that is gone has no workers left.
         let _ = self.events.send(Event::End);
-        if let Some(thread) = self.thread.take().filter(|_| wait) {
+        let has_ended = match deadline {
+            // Nothing is ever sent: its end is that of the channel.
+            Some(deadline) => {
+                self.is_up.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected)
+            }
+            None => true,
+        };
+        if has_ended {
             // It runs no user code, so it does not panic; if it did, there would be nobody better to tell.
-            let _ = thread.join();
+            let _ = self.thread.join();
         }
+        has_ended
     }
 }

@@ -73,7 +73,7 @@ impl<'p> Watch<'p> {
             }
         }
         // What was spawned when the last one had looked for the last time.
-        self.run_left_tasks();
+        self.settle_left_tasks();
         for thread in self.leaving {
             // What it had to say it has said.
             let _ = thread.join();
@@ -119,20 +119,20 @@ impl<'p> Watch<'p> {
         if !crew.mail.is_anybody_here() {
             // From now on whoever spawns or calls runs it.
             crew.sleep.end();
-            self.run_left_tasks();
+            self.settle_left_tasks();
         }
     }
 
     /// Starts a thread for tasks that no worker is left for. If even that cannot be started, they wait for whoever spawns one more, or
     /// drops the runtime.
-    fn run_left_tasks(&mut self) {
+    fn settle_left_tasks(&mut self) {
         if !self.plan.crew.tasks.has_work() {
             return;
         }
         let crew = self.plan.crew.clone();
         let started: io::Result<_> = thread::Builder::new()
             .name("ganger-rest".to_owned())
-            .spawn(move || help::run_left_tasks(&crew));
+            .spawn(move || help::settle_left_tasks(&crew));
         self.leaving.extend(started);
     }
 }

@@ -178,3 +178,49 @@ fn sleep_ends_whoever_took_the_place_of_a_worker_that_died() {
     let end = |stage: &Stage| stage.sleep.end();
     worker_and_guest(Some(0), end, |stage| stage.die_and_work_once(0));
 }
+
+/// Shutdown against submit: what is spawned while the end is told is run by the worker, or by who spawned it, or by whoever ends the
+/// runtime and finds it when the worker has left.
+#[test]
+fn sleep_strands_nothing_that_is_spawned_at_the_end() {
+    loom::model(|| {
+        let stage = Stage::new(1);
+        let worker = {
+            let stage = stage.clone();
+            thread::spawn(move || {
+                stage.sleep.move_in(0, crate::sync::current());
+                stage.sleep.start_search();
+                loop {
+                    if stage.take() {
+                        continue;
+                    }
+                    if stage.sleep.is_ending() {
+                        stage.sleep.end_search();
+                        return;
+                    }
+                    stage.sleep.park(0, || stage.has_work(), || ());
+                }
+            })
+        };
+        let spawner = {
+            let stage = stage.clone();
+            thread::spawn(move || {
+                stage.offer();
+                if stage.sleep.is_ending() {
+                    stage.take();
+                }
+            })
+        };
+        stage.sleep.end();
+        worker.join().unwrap();
+        // As the master, which waits for nobody else; who has spawned and seen no end has done so before it was told.
+        let was_seen = stage.has_work();
+        while stage.take() {}
+        spawner.join().unwrap();
+        assert!(
+            !stage.has_work(),
+            "stranded; seen by the master: {was_seen}"
+        );
+        stage.assert_settled();
+    });
+}
