@@ -41,6 +41,12 @@ pub(crate) fn run(crew: &Crew, index: usize) {
     crew.sleep.take_over(index, visible, visits);
     search.is_on = true;
     loop {
+        // Before the look: what was spawned before the end, or by somebody who had not seen it, is found by this one at the latest.
+        let ending = crew.sleep.is_ending();
+        if ending {
+            // Pairs with the fence between adding a task and looking for the end.
+            fence(Ordering::SeqCst);
+        }
         if let Some(found) = look(crew, index, &local, tasks_first) {
             search.end();
             call_others(crew, &found);
@@ -51,7 +57,7 @@ pub(crate) fn run(crew: &Crew, index: usize) {
             search.begin();
             continue;
         }
-        if crew.sleep.is_ending() {
+        if ending {
             break;
         }
         // The clock is read only now and then: it takes as long as several looks.

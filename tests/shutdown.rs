@@ -273,3 +273,31 @@ fn a_shutdown_at_any_moment_loses_no_task_and_no_handle() {
         }
     });
 }
+
+/// The end comes right after the spawn, or in between: a worker that has looked for the last time must not have looked too early.
+#[test]
+fn a_task_spawned_just_before_the_end_is_run() {
+    watched(|| {
+        let rounds = if cfg!(debug_assertions) { 300 } else { 3_000 };
+        for round in 0..rounds {
+            let rt = runtime(1 + round % 3);
+            let ran = Arc::new(AtomicUsize::new(0));
+            for _ in 0..1 + round % 5 {
+                let ran = ran.clone();
+                rt.spawn_detached(move || {
+                    let inner = ran.clone();
+                    ganger::spawn_detached(move || {
+                        inner.fetch_add(1, Ordering::SeqCst);
+                    });
+                    ran.fetch_add(1, Ordering::SeqCst);
+                });
+            }
+            drop(rt);
+            assert_eq!(
+                ran.load(Ordering::SeqCst),
+                2 * (1 + round % 5),
+                "round {round}"
+            );
+        }
+    });
+}

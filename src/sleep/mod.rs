@@ -302,7 +302,8 @@ impl Sleep {
 
     /// Ends the runtime: every worker wakes up, or will not fall asleep, or is woken when its seat is given back.
     pub(crate) fn end(&self) {
-        self.ending.store(true, Ordering::Relaxed);
+        // Release pairs with `is_ending`.
+        self.ending.store(true, Ordering::Release);
         // Pairs with the fences in `park` and `give_back`.
         fence(Ordering::SeqCst);
         (0..self.berths.len()).for_each(|index| {
@@ -312,7 +313,8 @@ impl Sleep {
 
     #[inline]
     pub(crate) fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::Relaxed)
+        // Acquire pairs with the Release in `end`: who sees it sees all that was spawned before.
+        self.ending.load(Ordering::Acquire)
     }
 }
 
