@@ -1,12 +1,13 @@
 //! The batch: an item for each job.
 //!
 //! Jobs start in the order of the input, whichever worker takes them and however the runtime has cut
-//! the batch: an item draws the next turn when it begins. An item that begins after the run was stopped
-//! does nothing.
+//! the batch: an item draws the next turn when it begins.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use ganger::{Ctx, Runtime, Summary};
+use ganger::{Ctx, Failure, Retry, Runtime, Summary};
 
 use super::attempt::{self, Job, Manner};
 use super::collector::Collector;
@@ -41,10 +42,12 @@ impl Work {
     }
 }
 
-/// Why an item has no result.
+/// Why a try has no result.
 #[derive(Clone, Copy, Debug)]
 enum Unfinished {
-    NotBegun,
+    /// It has failed, and is to be tried again.
+    Failed,
+    /// It was killed because the run is to end.
     Killed,
 }
 
@@ -54,28 +57,32 @@ pub(crate) fn run(
     collector: &Collector<'_>,
     stop: &Stop,
 ) -> Summary {
-    let turns = AtomicUsize::new(0);
-    let body = |_: usize, ctx: &Ctx| {
-        if stop.is_draining() {
-            return Err(Unfinished::NotBegun);
-        }
+    let next_turn = AtomicUsize::new(0);
+    // An item keeps its turn when it is tried again.
+    let turns: Vec<OnceLock<usize>> = work.todo.iter().map(|_| OnceLock::new()).collect();
+    let body = |turn: &OnceLock<usize>, ctx: &Ctx| {
         // Relaxed: only that each is drawn once matters.
-        let turn = turns.fetch_add(1, Ordering::Relaxed);
+        let turn = *turn.get_or_init(|| next_turn.fetch_add(1, Ordering::Relaxed));
         let job = work.job(turn, ctx.worker() + 1);
-        let mut tries = 0;
-        loop {
-            let Some(attempt) = attempt::make(&job, &work.manner, stop) else {
-                return Err(Unfinished::Killed);
-            };
-            tries += 1;
-            let again = attempt.ending.failed() && tries != work.tries && !stop.is_draining();
-            if !again {
-                collector.ended(turn, &job, &attempt);
-                return Ok(());
-            }
+        let attempt = attempt::make(&job, &work.manner, stop).ok_or(Unfinished::Killed)?;
+        let again = attempt.ending.failed() && ctx.attempt() != work.tries && !ctx.is_cancelled();
+        if again {
             collector.failed(&job, &attempt);
+            return Err(Unfinished::Failed);
         }
+        collector.ended(turn, &job, &attempt);
+        Ok(())
     };
-    let report = runtime.batch(0..work.todo.len()).name("jobs").run(body);
+    // 0 tries mean no limit, and so do as many retries as can be counted.
+    let retry = Retry::fixed(work.tries.wrapping_sub(1), Duration::ZERO);
+    let report = runtime
+        .batch(&turns)
+        .name("jobs")
+        .cancel(stop.token())
+        .retry(retry)
+        .retry_if(|failure: Failure<'_, Unfinished>| {
+            matches!(failure, Failure::Error(Unfinished::Failed))
+        })
+        .run(body);
     report.summary().clone()
 }

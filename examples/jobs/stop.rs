@@ -1,25 +1,18 @@
 //! The state of ending early: run on, start no more, or kill what runs.
 //!
-//! Workers look at the level before each try, and sleep in `poll` on [`alarm`](Stop::alarm) beside their own
+//! To start no more is to cancel the batch's token. Workers sleep in `poll` on [`alarm`](Stop::alarm) beside their own
 //! process. Killing closes the other end of that pipe: all of them wake at once, and each kills
 //! its own process group, of which nobody else need know.
 
 use std::io::{self, PipeReader, PipeWriter};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use ganger::CancelToken;
 use parking_lot::Mutex;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
-    Run = 0,
-    Drain = 1,
-    Kill = 2,
-}
 
 #[derive(Debug)]
 pub(crate) struct Stop {
-    /// Only rises. `SeqCst` throughout: read a few times for each process, so the cost is nothing.
-    level: AtomicU8,
+    token: CancelToken,
     interrupted: AtomicBool,
     alarm: PipeReader,
     trigger: Mutex<Option<PipeWriter>>,
@@ -29,7 +22,7 @@ impl Stop {
     pub(crate) fn new() -> io::Result<Self> {
         let (alarm, trigger) = io::pipe()?;
         Ok(Self {
-            level: AtomicU8::new(Level::Run as u8),
+            token: CancelToken::new(),
             interrupted: AtomicBool::new(false),
             alarm,
             trigger: Mutex::new(Some(trigger)),
@@ -37,11 +30,11 @@ impl Stop {
     }
 
     pub(crate) fn drain(&self) {
-        self.level.fetch_max(Level::Drain as u8, Ordering::SeqCst);
+        self.token.cancel();
     }
 
     pub(crate) fn kill(&self) {
-        self.level.fetch_max(Level::Kill as u8, Ordering::SeqCst);
+        self.drain();
         drop(self.trigger.lock().take());
     }
 
@@ -51,8 +44,9 @@ impl Stop {
         self.drain();
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
-        self.level.load(Ordering::SeqCst) >= Level::Drain as u8
+    /// Cancelled when no more jobs are to start.
+    pub(crate) fn token(&self) -> &CancelToken {
+        &self.token
     }
 
     pub(crate) fn is_interrupted(&self) -> bool {
