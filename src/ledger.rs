@@ -110,6 +110,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init, reason = "one hole is meant")]
     fn holes_are_filled_when_somebody_looks() {
         for holes in [vec![], vec![0..10], vec![7..9, 2..2, 0..1], vec![3..10]] {
             let is_hole = |index| {

@@ -12,9 +12,9 @@ pub enum Outcome<R, E> {
     Failed(E),
     /// The body panicked, or making the worker's state did.
     Panicked(TaskPanic),
-    /// It overran its deadline. (No batch of this version sets one.)
+    /// It overran its [deadline](crate::Batch::item_deadline), and what it returned was dropped.
     TimedOut,
-    /// It was never begun, because the batch was cancelled. (No batch of this version is.)
+    /// It was not begun because the batch was stopped, or it left at a [checkpoint](crate::Ctx::checkpoint) after that.
     Cancelled,
 }
 

@@ -86,7 +86,7 @@ impl Summary {
         self.counts.timed_out
     }
 
-    /// Items that were never begun.
+    /// Items that were not begun, or left at a checkpoint, because the batch was stopped.
     pub fn cancelled(&self) -> usize {
         self.counts.cancelled
     }

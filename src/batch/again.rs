@@ -22,11 +22,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// When an item may go on, and a number that tells those of one time apart.
-type Turn = (Instant, u64);
+type Due = (Instant, u64);
 
 /// Items that wait, with their last failures.
 pub(super) struct Again<T> {
-    waiting: Mutex<BTreeMap<Turn, Waiting<T>>>,
+    waiting: Mutex<BTreeMap<Due, Waiting<T>>>,
     bell: Arc<Bell>,
 }
 
@@ -50,7 +50,7 @@ struct State {
     /// INVARIANT(open): the region, from its opening until it closes; it closes under this lock, and then this is empty.
     region: Option<Opened>,
     /// The times of those for whom no ticket was added yet.
-    times: BTreeSet<Turn>,
+    times: BTreeSet<Due>,
     /// The alarm, and what it is set for.
     armed: Option<(Instant, Armed)>,
     next: u64,
@@ -120,15 +120,15 @@ impl<T> Again<T> {
         let never = || now + Duration::from_secs(1 << 32);
         let at = at.unwrap_or_else(never);
         let mut state = self.bell.state.lock();
-        let turn = (at, state.next);
+        let due = (at, state.next);
         state.next += 1;
-        self.waiting.lock().insert(turn, item);
+        self.waiting.lock().insert(due, item);
         if at <= now {
             // Its caller waits for whoever calls this, so it is open.
             state.region.iter().for_each(Opened::add);
             return;
         }
-        state.times.insert(turn);
+        state.times.insert(due);
         let is_earlier = state.armed.as_ref().is_none_or(|(armed, _)| at < *armed);
         if is_earlier {
             let armed = timers.set(at, self.bell.clone());
@@ -155,9 +155,9 @@ impl State {
 
     /// Adds tickets for all whose time has come.
     fn call_due(&mut self, now: Instant) {
-        while let Some(turn) = self.times.first().filter(|turn| turn.0 <= now) {
-            let turn = *turn;
-            self.times.remove(&turn);
+        while let Some(due) = self.times.first().filter(|due| due.0 <= now) {
+            let due = *due;
+            self.times.remove(&due);
             self.region.iter().for_each(Opened::add);
         }
     }
@@ -173,7 +173,7 @@ impl Alarm for Bell {
     fn ring(&self, now: Instant) -> Option<Instant> {
         let mut state = self.state.lock();
         state.call_due(now);
-        let next = state.times.first().map(|turn| turn.0);
+        let next = state.times.first().map(|due| due.0);
         match (next, &mut state.armed) {
             (Some(next), Some(armed)) => armed.0 = next,
             // It will not ring again.

@@ -1,5 +1,5 @@
 use super::brake::Brake;
-use super::watch::Turn;
+use super::patrol::Turn;
 use crate::isolate;
 use std::fmt;
 

@@ -22,6 +22,7 @@ mod failure;
 mod fold;
 mod launch;
 mod oversee;
+mod patrol;
 mod settings;
 mod source;
 mod state;
@@ -30,7 +31,6 @@ mod station;
 mod stay;
 mod supervised;
 mod supervision;
-mod watch;
 
 pub use ctx::{Ctx, Interrupted};
 pub use event::Event;

@@ -11,11 +11,11 @@ use super::ctx::Ctx;
 use super::event::{Event, Reporter};
 use super::failure::{Decide, Failure};
 use super::launch::Job;
+use super::patrol::Patrol;
 use super::source::parts::Parts;
 use super::state::MakeState;
 use super::station::Station;
 use super::stay::{Order, Stay};
-use super::watch::Watch;
 use crate::cancel::CancelToken;
 use crate::crew::Crew;
 use crate::isolate;
@@ -41,7 +41,7 @@ pub(super) struct Overseen<'o, P, M, F, D, R, E> {
     pub(super) decide: &'o D,
     pub(super) retry: Option<Retry>,
     pub(super) brake: Arc<Brake>,
-    pub(super) watch: Option<Arc<Watch>>,
+    pub(super) patrol: Option<Arc<Patrol>>,
     pub(super) reporter: Reporter,
     pub(super) outcomes: Slots<Outcome<R, E>>,
     pub(super) again: Again<Outcome<R, E>>,

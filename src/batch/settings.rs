@@ -3,7 +3,7 @@
 use super::brake::Brake;
 use super::event::Observer;
 use super::failure::Always;
-use super::watch::Limits;
+use super::patrol::Limits;
 use crate::cancel::CancelToken;
 use crate::policy::retry::Retry;
 use std::fmt;
@@ -19,8 +19,8 @@ impl Plain {
     }
 }
 
-/// A batch with at least one of the settings that watch over its items. It can only be [run](Batch::run): what has no place for
-/// the outcome of an item, as [`map`](Batch::map), cannot say that it was cancelled.
+/// A batch with at least one of the settings that watch over its items. It can only be [run](crate::Batch::run): what has no place for
+/// the outcome of an item, as [`map`](crate::Batch::map), cannot say that it was cancelled.
 pub struct Supervised<'o, D = Always> {
     pub(super) retry: Option<Retry>,
     pub(super) decide: D,
@@ -46,7 +46,7 @@ impl<D> fmt::Debug for Supervised<'_, D> {
 
 /// Settings that a batch can have. This trait is sealed.
 pub trait Settings<'o>: sealed::Sealed {
-    /// What [`retry_if`](Batch::retry_if) was given.
+    /// What [`retry_if`](crate::Batch::retry_if) was given.
     type Decide;
 
     #[doc(hidden)]

@@ -6,10 +6,10 @@
 use super::ctx::{Ctx, Oversight};
 use super::failure::Decide;
 use super::oversee::Overseen;
+use super::patrol::Turn;
 use super::source::parts::Parts;
 use super::state::MakeState;
 use super::station::Station;
-use super::watch::Turn;
 use crate::cancel::CancelToken;
 use crate::drive::{Body, drive};
 use crate::outcome::Outcome;
@@ -126,15 +126,15 @@ where
             }
         };
         let (index, worker) = (self.item.0, self.station.worker());
-        let watch = self.overseen.watch.as_ref();
-        self.turn = watch.map(|watch| watch.begin(self.seat, worker, index, alone));
+        let patrol = self.overseen.patrol.as_ref();
+        self.turn = patrol.map(|patrol| patrol.begin(self.seat, worker, index, alone));
     }
 
     /// The body has ended. True if that was too late.
     fn stop_the_clock(&mut self) -> bool {
-        let watch = self.overseen.watch.as_ref();
-        let turn = self.turn.take().zip(watch);
-        turn.is_some_and(|(turn, watch)| watch.end(&turn))
+        let patrol = self.overseen.patrol.as_ref();
+        let turn = self.turn.take().zip(patrol);
+        turn.is_some_and(|(turn, patrol)| patrol.end(&turn))
     }
 
     /// The item at hand has ended.

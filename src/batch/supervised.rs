@@ -6,11 +6,11 @@ use super::event::{Reporter, observed};
 use super::failure::Decide;
 use super::launch::launch;
 use super::oversee::{Desk, Overseen};
+use super::patrol::{Limits, Patrol};
 use super::settings::Supervised;
 use super::source::parts::{IntoParts, Parts};
 use super::state::{MakeState, Stateless};
 use super::stay::Returning;
-use super::watch::{Limits, Watch};
 use super::{Batch, Source, StatefulBatch};
 use crate::caller::Call;
 use crate::costs::Site;
@@ -58,11 +58,13 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
         let brake = Arc::new(settings.brake(items));
         let mut workers = Vec::new();
         let (records, thrown) = observed(settings.observer, |reporter: Reporter| {
-            let watch = (settings.limits != Limits::default()).then(|| {
-                let watch = Watch::new(crew.clone(), settings.limits, reporter.clone());
-                Arc::new(watch)
+            let patrol = (settings.limits != Limits::default()).then(|| {
+                let patrol = Patrol::new(crew.clone(), settings.limits, reporter.clone());
+                Arc::new(patrol)
             });
-            let first_look = watch.as_ref().map(|watch| (watch.period(), watch.clone()));
+            let first_look = patrol
+                .as_ref()
+                .map(|patrol| (patrol.period(), patrol.clone()));
             let overseen = Overseen {
                 crew: &crew,
                 parts,
@@ -71,7 +73,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
                 decide: &settings.decide,
                 retry: settings.retry,
                 brake: brake.clone(),
-                watch,
+                patrol,
                 reporter,
                 outcomes: Slots::new(items),
                 again: Again::new(brake.clone()),
@@ -79,7 +81,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
             };
             let timers = &crew.timers;
             let _looks = first_look
-                .and_then(|(period, watch)| Some(timers.set(began.checked_add(period)?, watch)));
+                .and_then(|(period, patrol)| Some(timers.set(began.checked_add(period)?, patrol)));
             let _ends = settings.deadline.and_then(|time| {
                 if time.is_zero() {
                     brake.pull(StopReason::Deadline);

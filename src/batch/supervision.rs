@@ -117,7 +117,7 @@ impl<'o, S: Source, P: Settings<'o>> Batch<S, P> {
     }
 
     /// Stops the batch when `token` is cancelled: items not begun are [`Cancelled`](crate::Outcome::Cancelled); those that run are told so by
-    /// [`Ctx::is_cancelled`](crate::Ctx::is_cancelled), and end as they end. No worker begins another chunk of items (about 10 µs of work). Given again, the last
+    /// [`Ctx::is_cancelled`](crate::Ctx::is_cancelled), and end as they end. No worker begins another chunk of items (about 2 µs of work). Given again, the last
     /// token counts; to stop for several reasons, cancel one token for each.
     pub fn cancel(self, token: &CancelToken) -> Batch<S, Supervised<'o, P::Decide>> {
         self.supervise(|settings| settings.token = Some(token.clone()))
@@ -132,7 +132,8 @@ impl<'o, S: Source, P: Settings<'o>> Batch<S, P> {
     /// As [`stop_after_failures`](Self::stop_after_failures) of more than this share of all items, from 0.0 to 1.0. What is below
     /// counts as 0.0, and so does what is not a number; what is above as 1.0, which never stops the batch.
     pub fn stop_after_failure_share(self, share: f64) -> Batch<S, Supervised<'o, P::Decide>> {
-        self.supervise(|settings| settings.most_share = share.max(0.0).min(1.0))
+        let share = if share.is_nan() { 0.0 } else { share };
+        self.supervise(|settings| settings.most_share = share.clamp(0.0, 1.0))
     }
 
     /// As [`stop_after_failures(1)`](Self::stop_after_failures).

@@ -6,9 +6,9 @@
 
 /// What a chunk should last.
 const TARGET_NS: f32 = 10_000.0;
-/// What it should last while workers sleep that nobody has woken, because the work seemed too small for it. Only its end
-/// shows that it was not.
-const ALONE_NS: f32 = 2_000.0;
+/// What it should last while workers sleep that nobody has woken, because the work seemed too small for it: only its end
+/// shows that it was not. And what it should last where what it hides must not wait for long.
+const SHORT_NS: f32 = 2_000.0;
 /// What may be taken whatever is left: below this, splitting costs more than it balances.
 const FLOOR_NS: f32 = 1_000.0;
 /// After how much believed work the clock is read.
@@ -44,12 +44,12 @@ impl Sizer {
     }
 
     /// How many of the `rest` items before it to take: never more than a quarter, save where that is less than is worth a
-    /// steal. `alone`: workers sleep, and nobody searches.
+    /// steal. `short`: as little as pays.
     #[inline]
-    pub(crate) fn chunk(&self, rest: u32, alone: bool) -> u32 {
+    pub(crate) fn chunk(&self, rest: u32, short: bool) -> u32 {
         let of = |ns: f32| (ns / self.ns_per_item) as u32;
-        let reach = if alone {
-            self.reach.min(of(ALONE_NS))
+        let reach = if short {
+            self.reach.min(of(SHORT_NS))
         } else {
             self.reach
         };

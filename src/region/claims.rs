@@ -111,11 +111,18 @@ impl<'r> Claims<'r> {
                 return None;
             }
         }
-        let (sizer, alone) = (&self.sizer, self.alone);
-        match self.own().word.take_front(|rest| sizer.chunk(rest, alone)) {
+        let (sizer, short) = (&self.sizer, self.wants_short_chunks());
+        match self.own().word.take_front(|rest| sizer.chunk(rest, short)) {
             Some(chunk) => self.hand_out(chunk),
             None => self.next_stolen(),
         }
+    }
+
+    /// While nobody would come for what a chunk hides if it turns out heavy; and where items may be stuck, or are to be given up soon
+    /// once the task is stopped.
+    #[inline]
+    fn wants_short_chunks(&self) -> bool {
+        self.alone || self.token.is_some()
     }
 
     /// Whether something waits that should not wait for the end of the region, after at least one chunk.
@@ -208,9 +215,9 @@ impl<'r> Claims<'r> {
     fn next_stolen(&mut self) -> Option<Span> {
         self.account();
         while self.steal() {
-            let (sizer, alone) = (&self.sizer, self.alone);
+            let (sizer, short) = (&self.sizer, self.wants_short_chunks());
             // Empty only if a thief was faster.
-            if let Some(chunk) = self.own().word.take_front(|rest| sizer.chunk(rest, alone)) {
+            if let Some(chunk) = self.own().word.take_front(|rest| sizer.chunk(rest, short)) {
                 return self.hand_out(chunk);
             }
         }

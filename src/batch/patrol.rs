@@ -36,7 +36,7 @@ pub(super) struct Limits {
 }
 
 /// See the [module](self).
-pub(super) struct Watch {
+pub(super) struct Patrol {
     crew: Arc<Crew>,
     limits: Limits,
     posts: Box<[CachePadded<Post>]>,
@@ -76,7 +76,7 @@ pub(super) struct Turn<'w> {
     since_ns: Option<u64>,
 }
 
-impl Watch {
+impl Patrol {
     pub(super) fn new(crew: Arc<Crew>, limits: Limits, reporter: Reporter) -> Self {
         let seats = crew.seats();
         Self {
@@ -140,7 +140,7 @@ impl Watch {
     fn look(&self, post: &Post, seen: &mut Seen, now_ns: u64) -> Option<u64> {
         // Acquire pairs with the Release in `begin`.
         let run = post.run.load(Ordering::Acquire);
-        if run % 2 == 0 {
+        if run.is_multiple_of(2) {
             return None;
         }
         let index = post.index.load(Ordering::Relaxed) as usize;
@@ -192,7 +192,7 @@ impl Watch {
     }
 }
 
-impl Alarm for Watch {
+impl Alarm for Patrol {
     fn ring(&self, now: Instant) -> Option<Instant> {
         let now_ns = self.crew.now_ns();
         let mut seen = self.seen.lock();
