@@ -6,7 +6,7 @@ mod support;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use support::peers::{Name, Peer};
 use support::regions::Region;
-use support::results::{self, IsolatedBatch};
+use support::results::{self, IsolatedBatch, Supervision};
 
 const THREADS: usize = 2;
 
@@ -16,7 +16,10 @@ fn batch(c: &mut Criterion) {
     let mut group = c.benchmark_group("batch");
     group.sample_size(10);
     for panics in [0, 1_000] {
-        let batch = IsolatedBatch { panics };
+        let batch = IsolatedBatch {
+            panics,
+            supervision: Supervision::None,
+        };
         for &name in Name::COLLECTING {
             let mut peer = Peer::new(name, THREADS);
             assert!(batch.is_right(&batch.run(&mut peer)));

@@ -6,7 +6,7 @@ use super::support::idle::{cpu, cpu_while_idle};
 use super::support::peers::{DEFAULT_STACK, Name, Peer};
 use super::support::recursion::{Fib, Node, TreeSum, Uts};
 use super::support::regions::{Burst, Region, tiny_after_silence};
-use super::support::results::{self, IsolatedBatch};
+use super::support::results::{self, IsolatedBatch, Supervision};
 use super::support::sorting::{self, MergeSort, Quicksort};
 use super::support::spawns::{self, Handles, Hold, TASKS};
 use super::support::timed;
@@ -175,15 +175,26 @@ pub(crate) fn map(cell: Cell) -> Measured {
 }
 
 pub(crate) fn batch(cell: Cell) -> Measured {
-    isolated(cell, 0)
+    isolated(cell, 0, Supervision::None)
+}
+
+pub(crate) fn batch_token(cell: Cell) -> Measured {
+    isolated(cell, 0, Supervision::Token)
+}
+
+pub(crate) fn batch_deadlines(cell: Cell) -> Measured {
+    isolated(cell, 0, Supervision::Deadlines)
 }
 
 pub(crate) fn batch_panics(cell: Cell) -> Measured {
-    isolated(cell, 1_000)
+    isolated(cell, 1_000, Supervision::None)
 }
 
-fn isolated(cell: Cell, panics: usize) -> Measured {
-    let batch = IsolatedBatch { panics };
+fn isolated(cell: Cell, panics: usize, supervision: Supervision) -> Measured {
+    let batch = IsolatedBatch {
+        panics,
+        supervision,
+    };
     let mut peer = cell.start();
     IsolatedBatch::silence_panics();
     median(7, || {

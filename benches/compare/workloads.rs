@@ -73,7 +73,7 @@ impl Workload {
 }
 
 #[rustfmt::skip] // It is a table.
-pub(crate) static WORKLOADS: [Workload; 25] = [
+pub(crate) static WORKLOADS: [Workload; 27] = [
     row("fib", Name::FORKING, &[Tie], measure::fib),
     row("tree-sum", Name::FORKING, &[OfRayon(0.7)], measure::tree_sum),
     row("uts-bin", Name::FORKING, &[SpeedUp(1.8)], measure::uts_bin),
@@ -88,6 +88,8 @@ pub(crate) static WORKLOADS: [Workload; 25] = [
     row("bursty", Name::LOOPING, &[], measure::bursty),
     row("batch", Name::COLLECTING, BATCH, measure::batch),
     row("batch-panics", Name::COLLECTING, BATCH, measure::batch_panics),
+    row("batch-token", Name::COLLECTING, BATCH, measure::batch_token),
+    row("batch-deadlines", Name::COLLECTING, &[OfRayon(1.0)], measure::batch_deadlines),
     row("map", Name::COLLECTING, &[], measure::map),
     row("nested", Name::NESTING, &[], measure::nested),
     row("spawn", Name::SPAWNING, &[OfRayon(0.6)], measure::spawn),

@@ -7,6 +7,7 @@ use crossbeam::channel::unbounded;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use std::sync::Mutex;
+use std::time::Duration;
 
 pub(crate) const SUMMANDS: usize = 10_000_000;
 
@@ -80,11 +81,22 @@ pub(crate) fn check_map(results: &[u64]) {
 pub(crate) struct IsolatedBatch {
     /// The number of panics, evenly spread.
     pub(crate) panics: usize,
+    /// What else ganger does. The peers do not.
+    pub(crate) supervision: Supervision,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Supervision {
+    None,
+    /// It may be cancelled.
+    Token,
+    /// That, and each item has a deadline and is looked after.
+    Deadlines,
 }
 
 pub(crate) enum Isolated {
     ByHand(Vec<Result<u64, String>>),
-    Ganger(ganger::Report<u64, String>),
+    Ganger(Box<ganger::Report<u64, String>>),
 }
 
 impl IsolatedBatch {
@@ -95,7 +107,20 @@ impl IsolatedBatch {
 
     pub(crate) fn run(self, peer: &mut Peer) -> Isolated {
         match peer {
-            Peer::Ganger(rt) => Isolated::Ganger(rt.batch(0..ITEMS).run(move |i, _| self.item(i))),
+            Peer::Ganger(rt) => {
+                let batch = rt.batch(0..ITEMS);
+                let body = |i, _: &ganger::Ctx| self.item(i);
+                let token = ganger::CancelToken::new();
+                Isolated::Ganger(Box::new(match self.supervision {
+                    Supervision::None => batch.run(body),
+                    Supervision::Token => batch.cancel(&token).run(body),
+                    Supervision::Deadlines => batch
+                        .cancel(&token)
+                        .item_deadline(Duration::from_millis(100))
+                        .slow_after(Duration::from_millis(50))
+                        .run(body),
+                }))
+            }
             other => Isolated::ByHand(collect(other, move |i| {
                 catch_unwind(AssertUnwindSafe(|| self.item(i)))
                     .unwrap_or_else(|payload| Err(message(&*payload)))
