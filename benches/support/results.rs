@@ -116,8 +116,8 @@ impl IsolatedBatch {
                     Supervision::Token => batch.cancel(&token).run(body),
                     Supervision::Deadlines => batch
                         .cancel(&token)
-                        .item_deadline(Duration::from_millis(100))
-                        .slow_after(Duration::from_millis(50))
+                        .item_deadline(Duration::from_secs(1))
+                        .slow_after(Duration::from_secs(1))
                         .run(body),
                 }))
             }

@@ -17,7 +17,7 @@ pub struct Ctx<'c> {
 pub(super) struct Oversight<'c> {
     pub(super) brake: &'c Brake,
     /// Where the item has a deadline of its own.
-    pub(super) turn: Option<&'c Turn<'c>>,
+    pub(super) turn: Option<Turn<'c>>,
 }
 
 impl<'c> Ctx<'c> {
@@ -32,6 +32,7 @@ impl<'c> Ctx<'c> {
         }
     }
 
+    #[inline]
     pub(super) fn supervised(
         index: usize,
         worker: usize,
@@ -72,7 +73,7 @@ impl<'c> Ctx<'c> {
     #[inline]
     pub fn is_cancelled(&self) -> bool {
         self.oversight.is_some_and(|oversight| {
-            oversight.brake.is_on() || oversight.turn.is_some_and(Turn::is_over)
+            oversight.brake.is_on() || oversight.turn.is_some_and(|turn| turn.is_over())
         })
     }
 

@@ -39,6 +39,9 @@ pub(super) struct Limits {
 pub(super) struct Patrol {
     crew: Arc<Crew>,
     limits: Limits,
+    deadline_ns: Option<u64>,
+    /// The clock is read for items, too, that are believed to be so short that nobody would.
+    is_strict: bool,
     posts: Box<[CachePadded<Post>]>,
     /// Locked by the master alone.
     seen: Mutex<Vec<Seen>>,
@@ -66,22 +69,30 @@ struct Seen {
     told_slow: bool,
 }
 
+/// A participant at its post.
+pub(super) struct Sentry<'w> {
+    patrol: &'w Patrol,
+    turn: Turn<'w>,
+    /// When the item at hand began, if somebody looked.
+    since_ns: Option<u64>,
+}
+
 /// One run of an item.
-#[derive(Debug)]
+#[derive(Copy, Clone, Debug)]
 pub(super) struct Turn<'w> {
     post: &'w Post,
     run: u64,
-    deadline_ns: Option<u64>,
-    /// When it began, if somebody looked.
-    since_ns: Option<u64>,
 }
 
 impl Patrol {
     pub(super) fn new(crew: Arc<Crew>, limits: Limits, reporter: Reporter) -> Self {
         let seats = crew.seats();
+        let deadline = limits.deadline;
         Self {
             crew,
             limits,
+            deadline_ns: deadline.map(as_ns),
+            is_strict: deadline.is_some_and(|deadline| deadline < SHORT),
             posts: (0..seats).map(|_| CachePadded::default()).collect(),
             seen: Mutex::new(vec![Seen::default(); seats]),
             reporter,
@@ -98,42 +109,19 @@ impl Patrol {
         (shortest.unwrap_or_default() / 8).max(LEAST_LOOK)
     }
 
-    /// Whether to read the clock for items that are believed to be so short that nobody would.
-    fn is_strict(&self) -> bool {
-        self.limits
-            .deadline
-            .is_some_and(|deadline| deadline < SHORT)
-    }
-
-    /// Participant on `seat`: begins an item. `alone`: the item is the only one before the next look at the clock.
-    pub(super) fn begin(&self, seat: usize, worker: usize, index: usize, alone: bool) -> Turn<'_> {
+    /// Participant on `seat`: comes to its post.
+    pub(super) fn stand(&self, seat: usize, worker: usize) -> Sentry<'_> {
         let post = &*self.posts[seat];
-        let since_ns = (alone || self.is_strict()).then(|| self.crew.now_ns());
-        let run = post.run.load(Ordering::Relaxed) + 1;
+        let run = post.run.load(Ordering::Relaxed);
         // Pairs with the fence in `look`: who reads one of these values finds the run before ended.
         fence(Ordering::Release);
-        post.index.store(index as u64, Ordering::Relaxed);
         post.worker.store(worker as u64, Ordering::Relaxed);
-        let noted = since_ns.map_or(0, |ns| ns + 1);
-        post.since_ns.store(noted, Ordering::Relaxed);
-        // Release pairs with the Acquire in `look`: who sees this run sees its values.
-        post.run.store(run, Ordering::Release);
-        Turn {
-            post,
-            run,
-            deadline_ns: self.limits.deadline.map(as_ns),
-            since_ns,
+        post.since_ns.store(0, Ordering::Relaxed);
+        Sentry {
+            patrol: self,
+            turn: Turn { post, run },
+            since_ns: None,
         }
-    }
-
-    /// Participant: the item has ended. True if it has overrun its deadline.
-    pub(super) fn end(&self, turn: &Turn<'_>) -> bool {
-        turn.post.run.store(turn.run + 1, Ordering::Relaxed);
-        let took_long = || {
-            let took_ns = self.crew.now_ns().saturating_sub(turn.since_ns?);
-            Some(took_ns >= turn.deadline_ns?)
-        };
-        turn.is_over() || took_long() == Some(true)
     }
 
     /// Master: looks at one post. Returns when to look again, if that is known.
@@ -202,6 +190,48 @@ impl Alarm for Patrol {
         let period = self.period();
         let wait = soonest.map_or(period, |ns| Duration::from_nanos(ns).min(period));
         now.checked_add(wait)
+    }
+}
+
+impl<'w> Sentry<'w> {
+    /// Begins an item. `alone`: it is the only one before the next look at the clock.
+    #[inline]
+    pub(super) fn begin(&mut self, index: usize, alone: bool) {
+        let Turn { post, run } = self.turn;
+        let timed = alone || self.patrol.is_strict;
+        let since_ns = timed.then(|| self.patrol.crew.now_ns());
+        // Pairs with the fence in `look`, as in `stand`.
+        fence(Ordering::Release);
+        post.index.store(index as u64, Ordering::Relaxed);
+        if self.since_ns != since_ns {
+            self.since_ns = since_ns;
+            let noted = since_ns.map_or(0, |ns| ns + 1);
+            post.since_ns.store(noted, Ordering::Relaxed);
+        }
+        self.turn.run = run + 1;
+        // Release pairs with the Acquire in `look`: who sees this run sees its values.
+        post.run.store(run + 1, Ordering::Release);
+    }
+
+    /// The item at hand.
+    #[inline]
+    pub(super) fn turn(&self) -> Turn<'w> {
+        self.turn
+    }
+
+    /// The item has ended. True if it has overrun its deadline.
+    #[inline]
+    pub(super) fn end(&mut self) -> bool {
+        let turn = self.turn;
+        self.turn.run += 1;
+        turn.post.run.store(self.turn.run, Ordering::Relaxed);
+        let limit_ns = self.patrol.deadline_ns;
+        turn.is_over()
+            || limit_ns
+                .zip(self.since_ns)
+                .is_some_and(|(limit_ns, since_ns)| {
+                    self.patrol.crew.now_ns().saturating_sub(since_ns) >= limit_ns
+                })
     }
 }
 

@@ -6,7 +6,7 @@
 use super::ctx::{Ctx, Oversight};
 use super::failure::Decide;
 use super::oversee::Overseen;
-use super::patrol::Turn;
+use super::patrol::Sentry;
 use super::source::parts::Parts;
 use super::state::MakeState;
 use super::station::Station;
@@ -74,14 +74,13 @@ pub(super) enum Order {
 pub(super) struct Stay<'e, 'o, P, M: MakeState<E>, F, D, R, E> {
     overseen: &'e Overseen<'o, P, M, F, D, R, E>,
     order: Order,
-    seat: usize,
     station: Station<'e, M, E>,
     counts: Counts,
     /// The item at hand, and which run of it this is.
     item: (usize, u32),
     /// The failure that a returning item had, until it has ended again.
     earlier: Option<Outcome<R, E>>,
-    turn: Option<Turn<'e>>,
+    sentry: Option<Sentry<'e>>,
 }
 
 impl<'e, 'o, P, M, F, D, R, E> Stay<'e, 'o, P, M, F, D, R, E>
@@ -96,15 +95,16 @@ where
         order: Order,
         claims: &Claims<'_>,
     ) -> Self {
+        let (seat, worker) = (claims.seat(), claims.worker());
+        let patrol = overseen.patrol.as_ref();
         Self {
             overseen,
             order,
-            seat: claims.seat(),
-            station: Station::new(overseen.make, &overseen.desk.strays, claims.worker()),
+            station: Station::new(overseen.make, &overseen.desk.strays, worker),
             counts: Counts::default(),
             item: (0, 0),
             earlier: None,
-            turn: None,
+            sentry: patrol.map(|patrol| patrol.stand(seat, worker)),
         }
     }
 
@@ -115,6 +115,7 @@ where
     }
 
     /// The next item is at hand.
+    #[inline]
     fn begin(&mut self, at: &mut u32, alone: bool) {
         self.item = match self.order {
             Order::From(base) => (base + *at as usize, 1),
@@ -125,19 +126,32 @@ where
                 (item.index, item.attempt)
             }
         };
-        let (index, worker) = (self.item.0, self.station.worker());
-        let patrol = self.overseen.patrol.as_ref();
-        self.turn = patrol.map(|patrol| patrol.begin(self.seat, worker, index, alone));
+        if let Some(sentry) = &mut self.sentry {
+            sentry.begin(self.item.0, alone);
+        }
     }
 
     /// The body has ended. True if that was too late.
+    #[inline]
     fn stop_the_clock(&mut self) -> bool {
-        let patrol = self.overseen.patrol.as_ref();
-        let turn = self.turn.take().zip(patrol);
-        turn.is_some_and(|(turn, patrol)| patrol.end(&turn))
+        self.sentry.as_mut().is_some_and(Sentry::end)
+    }
+
+    /// The item at hand has ended well, in its first run.
+    #[inline]
+    fn end_at_once(&mut self, at: &mut u32, result: R) {
+        self.counts.done += 1;
+        // SAFETY: claimed, and ended for good.
+        unsafe {
+            self.overseen
+                .outcomes
+                .write(self.item.0, Outcome::Done(result))
+        };
+        *at += 1;
     }
 
     /// The item at hand has ended.
+    #[cold]
     fn end(&mut self, at: &mut u32, outcome: Outcome<R, E>) {
         let (index, attempt) = self.item;
         let earlier = self.earlier.take();
@@ -182,17 +196,21 @@ where
             let item = unsafe { self.overseen.parts.take(index) };
             let oversight = Oversight {
                 brake: &self.overseen.brake,
-                turn: self.turn.as_ref(),
+                turn: self.sentry.as_ref().map(Sentry::turn),
             };
             let ctx = Ctx::supervised(index, worker, attempt, oversight);
             let out = (self.overseen.body)(state, item, &ctx);
-            let outcome = match out {
-                out if self.stop_the_clock() => {
-                    self.station.dispose(out);
+            let outcome = match (self.stop_the_clock(), out) {
+                (false, Ok(result)) if attempt == 1 => {
+                    self.end_at_once(at, result);
+                    continue;
+                }
+                (false, Ok(result)) => Outcome::Done(result),
+                (false, Err(error)) => Outcome::Failed(error),
+                (true, late) => {
+                    self.station.dispose(late);
                     Outcome::TimedOut
                 }
-                Ok(result) => Outcome::Done(result),
-                Err(error) => Outcome::Failed(error),
             };
             self.end(at, outcome);
         }
