@@ -8,7 +8,7 @@ use ganger::{Pin, Pinning, Runtime, TaskHandle};
 use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Barrier, Mutex, MutexGuard};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 use support::{Random, THREADS, Tally, eventually, watched};
@@ -25,19 +25,22 @@ const DEADLY: [Point; 6] = [
 
 const FOREVER: Duration = Duration::from_secs(3600);
 
-/// The faults of one test: there is one hook in the process.
-struct Faults {
-    _alone: MutexGuard<'static, ()>,
+/// Runs the body of a test while no other one runs here: there is one hook in the process, and every runtime calls it.
+fn alone(body: impl FnOnce() + Send) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    watched(body);
 }
+
+/// The faults of one test, or of a part of it.
+struct Faults;
 
 impl Faults {
     fn set(hook: impl Fn(Point) + Send + Sync + 'static) -> Self {
-        static ALONE: Mutex<()> = Mutex::new(());
-        let alone = ALONE
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
         chaos::set(Box::new(hook));
-        Self { _alone: alone }
+        Self
     }
 }
 
@@ -138,7 +141,7 @@ fn assert_whole(rt: &Runtime) {
 
 #[test]
 fn a_worker_that_dies_anywhere_is_replaced_and_nothing_is_lost() {
-    watched(|| {
+    alone(|| {
         for point in DEADLY {
             for workers in THREADS {
                 for callers_run in [true, false] {
@@ -164,7 +167,7 @@ fn a_worker_that_dies_anywhere_is_replaced_and_nothing_is_lost() {
 
 #[test]
 fn each_deadly_point_is_reached() {
-    watched(|| {
+    alone(|| {
         for point in DEADLY.into_iter().filter(|point| *point != Point::Visit) {
             let (_faults, struck) = strike(point, 1, 1);
             let rt = build(3, 10, true);
@@ -182,7 +185,7 @@ fn each_deadly_point_is_reached() {
 /// runs that task before.
 #[test]
 fn a_worker_that_dies_while_its_seat_is_lent_is_replaced_in_its_sleep() {
-    watched(|| {
+    alone(|| {
         for _ in 0..20 {
             let (faults, struck) = strike(Point::Visit, 1, 1);
             let rt = build(1, 10, true);
@@ -202,7 +205,7 @@ fn a_worker_that_dies_while_its_seat_is_lent_is_replaced_in_its_sleep() {
 
 #[test]
 fn past_the_budget_the_runtime_goes_on_with_fewer_workers_and_says_so() {
-    watched(|| {
+    alone(|| {
         let (faults, _) = strike(Point::Park, 1, 4);
         let rt = build(3, 2, true);
         eventually("two are given up", || rt.health().lost.len() == 2);
@@ -230,7 +233,7 @@ fn past_the_budget_the_runtime_goes_on_with_fewer_workers_and_says_so() {
 /// With the one that is left under a guest, tasks and calls are still taken by it.
 #[test]
 fn a_lent_seat_beside_empty_ones_still_serves() {
-    watched(|| {
+    alone(|| {
         let (faults, _) = strike(Point::Park, 1, 1);
         let rt = build(2, 0, true);
         eventually("one is given up", || rt.health().lost.len() == 1);
@@ -251,7 +254,7 @@ fn a_lent_seat_beside_empty_ones_still_serves() {
 
 #[test]
 fn with_no_worker_left_everything_still_runs() {
-    watched(|| {
+    alone(|| {
         for workers in THREADS {
             for callers_run in [true, false] {
                 let (faults, _) = strike(Point::Park, 1, usize::MAX);
@@ -272,7 +275,7 @@ fn with_no_worker_left_everything_still_runs() {
 /// A task is queued behind one that runs when its worker dies; whoever waits for it from outside gets its result.
 #[test]
 fn tasks_that_the_last_worker_left_are_run() {
-    watched(|| {
+    alone(|| {
         for _ in 0..50 {
             let (faults, _) = strike(Point::Park, 1, usize::MAX);
             let rt = build(1, 0, true);
@@ -297,7 +300,7 @@ fn a_long_chain_of_tasks_without_workers_needs_no_deep_stack() {
         let again = rt.clone();
         rt.spawn_detached(move || next(&again, left - 1, end));
     }
-    watched(|| {
+    alone(|| {
         let (faults, _) = strike(Point::Park, 1, usize::MAX);
         let rt = Arc::new(build(2, 0, true));
         eventually("all are lost", || rt.health().alive == 0);
@@ -310,7 +313,7 @@ fn a_long_chain_of_tasks_without_workers_needs_no_deep_stack() {
 
 #[test]
 fn a_replacement_that_cannot_be_started_is_given_up() {
-    watched(|| {
+    alone(|| {
         let armed = Arc::new(AtomicUsize::new(0));
         let stage = armed.clone();
         let faults = Faults::set(move |at| {
@@ -341,7 +344,7 @@ fn a_replacement_that_cannot_be_started_is_given_up() {
 
 #[test]
 fn threads_that_are_refused_at_the_start_are_reported_and_not_fatal() {
-    watched(|| {
+    alone(|| {
         let (faults, _) = strike(Point::StartThread, 2, usize::MAX);
         let rt = build(3, 10, true);
         let health = rt.health();
@@ -368,7 +371,7 @@ fn threads_that_are_refused_at_the_start_are_reported_and_not_fatal() {
 
 #[test]
 fn a_refused_pin_is_reported_and_not_fatal() {
-    watched(|| {
+    alone(|| {
         let (faults, _) = strike(Point::PinThread, 1, usize::MAX);
         let rt = Runtime::builder()
             .num_threads(2)
@@ -388,7 +391,7 @@ fn a_refused_pin_is_reported_and_not_fatal() {
 
 #[test]
 fn a_start_handler_that_panics_once_is_called_again_on_the_replacement() {
-    watched(|| {
+    alone(|| {
         for workers in THREADS {
             let starts = Arc::new(AtomicUsize::new(0));
             let count = starts.clone();
@@ -412,7 +415,7 @@ fn a_start_handler_that_panics_once_is_called_again_on_the_replacement() {
 /// Everybody calls at once while workers die at random.
 #[test]
 fn a_storm_of_callers_survives_workers_that_die_at_random() {
-    watched(|| {
+    alone(|| {
         let mut random = Random::new();
         for _ in 0..20 {
             let seed = Mutex::new(Random::from(random.next()));
