@@ -148,6 +148,7 @@ impl Crew {
 
     /// Adds a task, spawned by `worker`, and calls somebody for it. False if there may be nobody left to come: then the caller runs
     /// what lies here.
+    #[inline]
     pub(crate) fn spawn(&self, worker: Option<usize>, task: Task) -> bool {
         self.tasks.push(worker, task);
         // Pairs with the fences of sleepers and of the end: they see the task, or are seen.

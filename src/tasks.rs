@@ -57,8 +57,7 @@ pub(crate) struct Tasks {
 pub(crate) struct Local<'t> {
     tasks: &'t Tasks,
     index: usize,
-    /// None in drop.
-    queue: Option<Deque<Task>>,
+    queue: Deque<Task>,
 }
 
 impl Tasks {
@@ -80,11 +79,10 @@ impl Tasks {
     /// Worker `index`: its own queue. One worker at a time has it.
     pub(crate) fn local(&self, index: usize) -> Local<'_> {
         let queue = self.locals.lock()[index].take();
-        assert!(queue.is_some(), "one worker at a time");
         Local {
             tasks: self,
             index,
-            queue,
+            queue: queue.expect("one worker at a time"),
         }
     }
 
@@ -195,10 +193,9 @@ impl Local<'_> {
     /// The next task.
     #[inline]
     pub(crate) fn next(&self) -> Option<Task> {
-        let queue = self.queue.as_ref()?;
-        queue.pop().or_else(|| {
+        self.queue.pop().or_else(|| {
             self.tasks.find(self.index, |shard| {
-                shard.steal_batch_with_limit_and_pop(queue, BATCH)
+                shard.steal_batch_with_limit_and_pop(&self.queue, BATCH)
             })
         })
     }
@@ -206,7 +203,9 @@ impl Local<'_> {
 
 impl Drop for Local<'_> {
     fn drop(&mut self) {
-        self.tasks.locals.lock()[self.index] = self.queue.take();
+        // The stealers know this one; nobody ever sees what takes its place here.
+        let queue = std::mem::replace(&mut self.queue, Deque::new_fifo());
+        self.tasks.locals.lock()[self.index] = Some(queue);
     }
 }
 

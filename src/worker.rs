@@ -219,13 +219,17 @@ fn visit_once(crew: &Crew, index: usize, local: &Local<'_>) -> bool {
     while crew.mail.read(index, nobody) {
         found = true;
     }
+    let mut ran = 0;
     frame::enter(crew, nobody, None, || {
         while let Some(task) = local.next() {
-            found = true;
             task.call(&index);
-            crew.tasks.count_finished(1);
+            ran += 1;
         }
     });
+    if ran > 0 {
+        found = true;
+        crew.tasks.count_finished(ran);
+    }
     while let Some(call) = crew.calls.take(None) {
         found = true;
         help::run_call(crew, nobody, call);
