@@ -205,6 +205,10 @@ impl Crew {
         // Pairs with the fence of who leaves a call to the workers.
         fence(Ordering::SeqCst);
         self.calls.rouse_all();
+        // Items may lie in its word that nobody else has seen.
+        self.board.posted(0).for_each(|entry| {
+            entry.waiter().rouse();
+        });
     }
 
     /// Guest: borrows the seat of a sleeping worker, best of the one that is meant for this CPU.

@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 
 /// A spawned task, and its result in time. Made by [`Runtime::spawn`](crate::Runtime::spawn).
 ///
-/// Dropping it detaches the task, which runs all the same. A panic in a task ends that task, and is the handle's result.
+/// Dropping it detaches the task, which runs all the same. A panic in a task ends that task, and is the handle's result;
+/// so is that it was cancelled, by a [shutdown](crate::Runtime::shutdown) before anybody had begun it.
 ///
 /// It is also a future, for any executor or none: `handle.await` has the same result as [`join`](Self::join).
 ///
