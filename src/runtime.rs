@@ -214,7 +214,7 @@ impl Runtime {
     /// `Duration::ZERO` waits for nobody, and `Duration::MAX` as long as it takes.
     ///
     /// Called on one of the runtime's own threads, or inside one of its items or tasks, it gives the order and does not wait, because what
-    /// it would wait for is itself; [`ShutdownReport::is_complete`] says no then.
+    /// it would wait for is itself; [`ShutdownReport::is_complete`] says whether they have ended all the same.
     ///
     /// ```
     /// use ganger::Shutdown;

@@ -183,7 +183,9 @@ fn on_one_of_its_own_threads_it_does_not_wait_for_itself() {
                 batch.for_each(|_| {
                     let rt = slot.lock().unwrap().take();
                     if let Some(rt) = rt {
-                        assert!(!rt.shutdown(how, Duration::MAX).is_complete());
+                        // On its caller the workers may have ended already, all by themselves.
+                        let report = rt.shutdown(how, Duration::MAX);
+                        assert!(!report.is_complete() || report.still_running.is_empty());
                     }
                 });
             }
