@@ -1,0 +1,163 @@
+//! One run: the runtime, what is drawn for it, and what is written down of it. Everything that runs in it has hold of this.
+
+use crate::faults::{Fates, Fault, Totals};
+use crate::log::Log;
+use crate::plan::{End, Place, Plan};
+use crate::token::{Kind, Token};
+use ganger::chaos::Point;
+use ganger::{BuildError, Pinning, Runtime};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) plan: Plan,
+    pub(crate) log: Arc<Log>,
+    pub(crate) fates: Arc<Fates>,
+    pub(crate) totals: &'static Totals,
+    /// Empty once it was dropped, but for those who still have hold of it.
+    runtime: Mutex<Option<Arc<Runtime>>>,
+    /// All callers have returned.
+    is_over: AtomicBool,
+    /// Calls of the workers' `exit_handler`.
+    pub(crate) exits: Arc<AtomicUsize>,
+}
+
+/// Longer than any run: budgets are never renewed.
+const FOREVER: Duration = Duration::from_secs(1 << 20);
+
+impl Stage {
+    /// Sets the scene; or says why there is no runtime.
+    pub(crate) fn set(
+        plan: Plan,
+        run: u64,
+        totals: &'static Totals,
+    ) -> (Arc<Self>, Option<BuildError>) {
+        let prefix = format!("c{run}-");
+        let fates = Fates::new(plan.dangers.clone(), prefix.clone(), plan.seed, totals);
+        let fates = Arc::new(fates);
+        let hook = fates.clone();
+        ganger::chaos::set(Box::new(move |point: Point| hook.come(point)));
+        let log = Log::new(totals);
+        let (starts, exits) = (fates.clone(), Arc::new(AtomicUsize::new(0)));
+        let (count, capture) = (exits.clone(), log.drops.make(Kind::Capture, false));
+        let pinning = if plan.pinned {
+            Pinning::Cpus(vec![0, 1])
+        } else {
+            Pinning::Off
+        };
+        let built = Runtime::builder()
+            .num_threads(plan.workers)
+            .pinning(pinning)
+            .run_on_caller(plan.run_on_caller)
+            .restart_budget(plan.restarts, FOREVER)
+            .thread_name(move |index| format!("{prefix}{index}"))
+            .start_handler(move |_| starts.start())
+            .exit_handler(move |_| {
+                assert!(capture.is_alive());
+                count.fetch_add(1, Ordering::Relaxed);
+            })
+            .build();
+        let (runtime, error) = match built {
+            Ok(runtime) => (Some(Arc::new(runtime)), None),
+            Err(error) => (None, Some(error)),
+        };
+        let stage = Arc::new(Self {
+            plan,
+            log,
+            fates,
+            totals,
+            runtime: Mutex::new(runtime),
+            is_over: AtomicBool::new(false),
+            exits,
+        });
+        (stage, error)
+    }
+
+    pub(crate) fn runtime(&self) -> Option<Arc<Runtime>> {
+        self.runtime.lock().clone()
+    }
+
+    /// For a dump: the lock may be held for ever.
+    pub(crate) fn try_runtime(&self) -> Option<Arc<Runtime>> {
+        self.runtime.try_lock_for(Duration::from_secs(1))?.clone()
+    }
+
+    pub(crate) fn take_runtime(&self) -> Option<Arc<Runtime>> {
+        // Not dropped under the lock.
+        self.runtime.lock().take()
+    }
+
+    /// All callers have returned.
+    pub(crate) fn ends(&self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn capture(&self) -> Token {
+        self.log.drops.make(Kind::Capture, false)
+    }
+
+    /// An item has begun: perhaps it is the one that drops the runtime.
+    pub(crate) fn pass(&self) {
+        let End::Early(place, at) = self.plan.end else {
+            return;
+        };
+        if self.log.begun.load(Ordering::Relaxed) <= at {
+            return;
+        }
+        match place {
+            Place::Item => self.drop_as(Fault::DroppedInItem),
+            Place::Task => {
+                if let Some(runtime) = self.take_runtime() {
+                    self.totals.count(Fault::DroppedInTask);
+                    let again = runtime.clone();
+                    runtime.spawn_detached(move || drop(again));
+                }
+            }
+            Place::Outside | Place::Other | Place::Observer => {}
+        }
+    }
+
+    /// Lets go of the runtime here, unless somebody has done so before.
+    pub(crate) fn drop_as(&self, fault: Fault) {
+        if let Some(runtime) = self.take_runtime() {
+            self.totals.count(fault);
+            drop(runtime);
+        }
+    }
+
+    /// Whether there is something to be done beside the callers.
+    pub(crate) fn has_work_beside(&self) -> bool {
+        matches!(self.plan.end, End::Early(Place::Outside | Place::Other, _))
+    }
+
+    /// What is to be done beside the callers: dropping the runtime when its time has come.
+    pub(crate) fn run_beside(&self) {
+        match self.plan.end {
+            End::Early(Place::Outside, at) => {
+                self.wait_for(at);
+                self.drop_as(Fault::DroppedOutside);
+            }
+            End::Early(Place::Other, at) => {
+                self.wait_for(at);
+                let other = crate::support::runtime(2);
+                other
+                    .batch(0..4)
+                    .for_each(|_| self.drop_as(Fault::DroppedInOther));
+            }
+            _ => {}
+        }
+    }
+
+    fn wait_for(&self, begun: usize) {
+        while !self.is_over.load(Ordering::Acquire)
+            && self.log.begun.load(Ordering::Relaxed) <= begun
+        {
+            thread::yield_now();
+        }
+    }
+}
