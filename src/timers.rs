@@ -18,7 +18,9 @@
 //! that lock, so afterwards it does not ring, and will not. An alarm may take itself back: the thread that rings does not wait for
 //! itself.
 //!
-//! Limits: a runtime whose master has ended, or that has none, keeps alarms and never rings them.
+//! *Without a master* a thread of its own rings: see [`stand_in`].
+
+mod stand_in;
 
 use crate::isolate;
 use crate::sync::Mutex;
@@ -59,6 +61,10 @@ struct State {
     sleeps_until: Option<Instant>,
     /// The thread that rings, while it does.
     ringer: Option<ThreadId>,
+    /// The master has left.
+    is_left: bool,
+    /// There is a thread in its place, or will be.
+    has_stand_in: bool,
 }
 
 impl fmt::Debug for State {
@@ -108,7 +114,11 @@ impl Timers {
             // One ring is enough for all that come until the master has read the queue.
             state.sleeps_until = Some(at);
         }
+        let wants_stand_in = state.wants_stand_in();
         drop(state);
+        if wants_stand_in {
+            self.0.start_stand_in();
+        }
         if is_earliest {
             // Full means that it was rung already.
             let _ = self.0.ring.try_send(());
@@ -127,10 +137,16 @@ impl Timers {
 
     /// Master: rings what is due, and says until when to sleep.
     pub(crate) fn ring_due(&self) -> Option<Instant> {
+        self.0.ring_due()
+    }
+}
+
+impl Shared {
+    fn ring_due(&self) -> Option<Instant> {
         loop {
             let now = Instant::now();
-            let ringing = self.0.ringing.lock();
-            let mut state = self.0.state.lock();
+            let ringing = self.ringing.lock();
+            let mut state = self.state.lock();
             let Some(first) = state.queue.first_entry().filter(|it| it.key().0 <= now) else {
                 state.sleeps_until = state.queue.first_key_value().map(|(key, _)| key.0);
                 return state.sleeps_until;
@@ -142,7 +158,7 @@ impl Timers {
                 isolate::discard(payload);
                 None
             });
-            let mut state = self.0.state.lock();
+            let mut state = self.state.lock();
             state.ringer = None;
             // Unless it was taken back meanwhile.
             if let Some(time) = state.times.get_mut(&id) {
@@ -169,7 +185,11 @@ impl Drop for Armed {
         };
         let rings = state.queue.remove(&(at, self.id)).is_none();
         let is_ringer = state.ringer == Some(thread::current().id());
+        let is_last = state.has_stand_in && state.queue.is_empty();
         drop(state);
+        if is_last {
+            let _ = self.shared.ring.try_send(());
+        }
         if rings && !is_ringer {
             drop(self.shared.ringing.lock());
         }
@@ -299,6 +319,29 @@ mod tests {
                 assert!(*alarm.is_over.lock(), "it still rings");
             });
         }
+    }
+
+    #[test]
+    fn alarms_ring_when_the_master_has_left_and_the_stand_in_ends_with_the_last() {
+        let (timers, rung) = (Timers::new(), Arc::default());
+        let wait = |done: &dyn Fn() -> bool| {
+            while !done() {
+                thread::yield_now();
+            }
+        };
+        let before = timers.set(Instant::now(), bell(1, &[], &rung));
+        timers.leave();
+        wait(&|| *rung.lock() == [1]);
+        wait(&|| !timers.0.state.lock().has_stand_in);
+        let after = timers.set(Instant::now(), bell(2, &[Duration::ZERO], &rung));
+        wait(&|| *rung.lock() == [1, 2, 2]);
+        let never = timers.set(
+            Instant::now() + Duration::from_secs(1 << 32),
+            bell(3, &[], &rung),
+        );
+        drop((before, after, never));
+        wait(&|| !timers.0.state.lock().has_stand_in);
+        assert_eq!(*rung.lock(), [1, 2, 2]);
     }
 
     #[test]

@@ -666,3 +666,53 @@ fn random_batches_end_each_item_once() {
         }
     });
 }
+
+// ------------------------------------------------------------------------------------------------ Without a runtime
+
+/// A batch may outlive its runtime: on its caller, with nobody else to look at clocks. Found by the chaos suite.
+#[test]
+fn clocks_go_on_when_the_runtime_was_dropped() {
+    watched(|| {
+        for workers in THREADS {
+            for inside in [false, true] {
+                // Before it begins, or in an item of its own.
+                let rt = Mutex::new(Some(runtime(workers)));
+                let end = || drop(rt.lock().unwrap().take());
+                let batch = rt.lock().unwrap().as_ref().map(|rt| rt.batch(0..5));
+                let batch = batch.expect("it is still there");
+                if !inside {
+                    end();
+                }
+                let report = batch.retry(Retry::fixed(2, MS)).run(|i, ctx| {
+                    end();
+                    if ctx.attempt() < 3 { Err(i) } else { Ok(i) }
+                });
+                assert_eq!(report.into_results().unwrap(), [0, 1, 2, 3, 4]);
+            }
+
+            let rt = runtime(workers);
+            let batch = rt.batch(0..2);
+            drop(rt);
+            let report = batch.item_deadline(5 * MS).run(|_, ctx| {
+                loop {
+                    ctx.check()?;
+                }
+                #[allow(unreachable_code, reason = "says what it would return")]
+                Ok::<(), Interrupted>(())
+            });
+            assert_eq!(report.summary().timed_out(), 2);
+
+            let rt = runtime(workers);
+            let batch = rt.batch(0..2);
+            drop(rt);
+            let report = batch.deadline(5 * MS).run(|_, ctx| {
+                while !ctx.is_cancelled() {
+                    thread::yield_now();
+                }
+                Ok::<(), ()>(())
+            });
+            assert_eq!(report.stopped(), Some(StopReason::Deadline));
+            assert_adds_up(&report, 2);
+        }
+    });
+}

@@ -72,6 +72,8 @@ impl<'p> Watch<'p> {
                 recv(alarm) -> _ => {}
             }
         }
+        // Batches may go on, on the threads that called them.
+        timers.leave();
         // What was spawned when the last one had looked for the last time.
         self.settle_left_tasks();
         for thread in self.leaving {

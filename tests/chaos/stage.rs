@@ -144,10 +144,14 @@ impl Stage {
             }
             End::Early(Place::Other, at) => {
                 self.wait_for(at);
-                let other = crate::support::runtime(2);
-                other
-                    .batch(0..4)
-                    .for_each(|_| self.drop_as(Fault::DroppedInOther));
+                // Its threads may be refused, too.
+                match Runtime::builder().num_threads(2).build() {
+                    Ok(other) => {
+                        let body = |_| self.drop_as(Fault::DroppedInOther);
+                        other.batch(0..4).for_each(body);
+                    }
+                    Err(_) => self.drop_as(Fault::DroppedOutside),
+                }
             }
             _ => {}
         }
