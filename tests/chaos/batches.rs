@@ -215,7 +215,7 @@ impl Job {
         match event {
             Event::Retrying { index, .. } => {
                 told.retries += 1;
-                if index % 40 == 39 && self.call.key.is_multiple_of(4) {
+                if index % 8 == 7 && self.call.key.is_multiple_of(2) {
                     told.panicked = true;
                     self.call.stage.totals.count(Fault::ObserverPanic);
                     panic!("expected: an observer that panics");

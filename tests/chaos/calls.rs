@@ -4,7 +4,7 @@ use crate::batches;
 use crate::faults::{Deed, Fault, Intent};
 use crate::log::{End, Record, Running, Wrong};
 use crate::oracle;
-use crate::plan::{Job, Shape, Source};
+use crate::plan::{self, Job, Shape, Source};
 use crate::stage::Stage;
 use crate::support::{Random, burn};
 use crate::token::{Kind, Token};
@@ -366,13 +366,14 @@ impl Call {
                 _ => {
                     let ended = task.join();
                     let panics = matches!(deed.end, Intent::Panic | Intent::PanicAny);
-                    self.check(ended.is_err() == panics, || {
-                        format!("task {index}: {ended:?}")
-                    });
                     let (begun, end) = self.record.of(index);
-                    self.check(begun == 1 && end != End::Runs, || {
-                        format!("task {index} was joined, and {end:?}")
-                    });
+                    let cancelled = matches!(&ended, Err(error) if error.is_cancelled());
+                    let right = match cancelled {
+                        true => begun == 0 && self.stage.plan.end == plan::End::Shutdown(true),
+                        false => begun == 1 && end != End::Runs && ended.is_err() == panics,
+                    };
+                    let what = || format!("task {index}: {ended:?}, begun {begun} times, {end:?}");
+                    self.check(right, what);
                     drop_all(ended);
                 }
             }

@@ -44,9 +44,11 @@ pub(crate) enum Fault {
     DroppedOutside,
     DroppedInOther,
     DroppedInObserver,
+    ShutDown,
+    TasksCancelled,
 }
 
-const FAULTS: usize = Fault::DroppedInObserver as usize + 1;
+const FAULTS: usize = Fault::TasksCancelled as usize + 1;
 
 const ALL: [Fault; FAULTS] = [
     Fault::ItemError,
@@ -78,6 +80,8 @@ const ALL: [Fault; FAULTS] = [
     Fault::DroppedOutside,
     Fault::DroppedInOther,
     Fault::DroppedInObserver,
+    Fault::ShutDown,
+    Fault::TasksCancelled,
 ];
 
 /// How often each fault struck.

@@ -169,6 +169,12 @@ impl Record {
         self.begun.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn unbegun(&self) -> usize {
+        (0..self.len())
+            .filter(|&index| self.of(index).0 == 0)
+            .count()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -200,7 +206,7 @@ impl fmt::Display for Record {
             .filter(|it| it.1.1 == End::Runs)
             .map(|it| it.0)
             .collect();
-        let unbegun = all().filter(|it| it.1.0 == 0).count();
+        let unbegun = self.unbegun();
         let closed = if self.closed.load(Ordering::Acquire) {
             "closed"
         } else {

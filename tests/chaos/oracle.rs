@@ -7,7 +7,7 @@ use crate::log::{End, Log, Record, Wrong};
 use crate::plan::{End as PlanEnd, State};
 use crate::stage::Stage;
 use crate::token::Token;
-use ganger::{Outcome, Report, Runtime, StopReason, WorkerInfo};
+use ganger::{Outcome, Report, Runtime, Shutdown, StopReason, WorkerInfo};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -246,22 +246,36 @@ impl Checks<'_> {
 pub(crate) fn check_end(stage: &Stage) {
     ganger::chaos::clear();
     let log = &stage.log;
-    if let Some(runtime) = stage.take_runtime() {
-        let runtime = if stage.plan.end == PlanEnd::Last {
+    let mut cancelled = 0;
+    match (stage.take_runtime(), stage.plan.end) {
+        (None, _) => {}
+        (Some(runtime), PlanEnd::Early(..)) => drop(runtime),
+        (Some(runtime), PlanEnd::Last) => {
             check_pool(stage, &runtime);
-            Arc::try_unwrap(runtime).map_err(|_| ())
-        } else {
-            drop(runtime);
-            Err(())
-        };
-        let alive = runtime.as_ref().ok().map(|it| it.health().alive);
-        let last = runtime.is_ok();
-        drop(runtime);
-        let exits = stage.exits.load(Ordering::Relaxed);
-        // Those who drop a runtime from outside wait until it has ended.
-        log.check(!last || alive == Some(exits), Wrong::Pool, || {
-            format!("{exits} exit_handlers were called, of {alive:?}")
-        });
+            let alive = runtime.health().alive;
+            let is_last = alone(runtime).map(drop).is_some();
+            let exits = stage.exits.load(Ordering::Relaxed);
+            // Those who drop a runtime from outside wait until it has ended.
+            log.check(is_last && alive == exits, Wrong::Pool, || {
+                format!("{exits} exit_handlers were called, of {alive}")
+            });
+        }
+        (Some(runtime), PlanEnd::Shutdown(cancels)) => {
+            stage.totals.count(Fault::ShutDown);
+            let how = if cancels {
+                Shutdown::CancelQueued
+            } else {
+                Shutdown::Drain
+            };
+            let report = alone(runtime).map(|it| it.shutdown(how, Duration::MAX));
+            let complete = report.as_ref().is_some_and(|report| report.is_complete());
+            log.check(complete, Wrong::Pool, || format!("shut down: {report:?}"));
+            cancelled = report.map_or(0, |report| report.cancelled);
+            (0..cancelled).for_each(|_| stage.totals.count(Fault::TasksCancelled));
+            log.check(cancels || cancelled == 0, Wrong::Lost, || {
+                format!("{cancelled} tasks")
+            });
+        }
     }
     let gone = comes(|| log.drops.open().is_empty());
     log.check(gone, Wrong::Lost, || {
@@ -282,10 +296,20 @@ pub(crate) fn check_end(stage: &Stage) {
     log.check(begun == ended, Wrong::Lost, || {
         format!("{begun} runs begun, {ended} ended")
     });
-    // Tasks: nobody waited for them but the runtime.
-    for record in log.records().iter().filter(|record| !record.is_closed()) {
-        check_once_each(log, record, true);
-    }
+    // Tasks: nobody waited for them but the runtime. Each was run, unless it was cancelled.
+    let records = log.records();
+    let open = || records.iter().filter(|record| !record.is_closed());
+    open().for_each(|record| check_once_each(log, record, cancelled == 0));
+    let unbegun: usize = open().map(|record| record.unbegun()).sum();
+    log.check(unbegun as u64 == cancelled, Wrong::Lost, || {
+        format!("{unbegun} tasks were not begun, {cancelled} cancelled")
+    });
+}
+
+/// The runtime, when all items that had hold of it have ended.
+fn alone(runtime: Arc<Runtime>) -> Option<Runtime> {
+    comes(|| Arc::strong_count(&runtime) == 1);
+    Arc::into_inner(runtime)
 }
 
 /// The pool is back at its size, or says why not; and it works.

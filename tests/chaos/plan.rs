@@ -18,8 +18,7 @@ pub(crate) struct Plan {
     /// What each caller calls, one after the other.
     pub(crate) callers: Vec<Vec<Job>>,
     pub(crate) end: End,
-    // Not drawn yet, because they are not there yet: `Runtime::shutdown` in both ways as one more `End`, `spare_threads` beside `workers`,
-    // and `ganger::blocking` as one more thing that items do while they block.
+    // TO BE DRAWN HERE once they exist: `spare_threads` beside `workers`, and `ganger::blocking` round what items do while they block.
 }
 
 /// When and where the runtime is dropped.
@@ -29,6 +28,8 @@ pub(crate) enum End {
     Last,
     /// When so many runs of items were begun, at this place.
     Early(Place, usize),
+    /// When all callers have returned, with tasks that perhaps have not begun: true if those are to be dropped unrun.
+    Shutdown(bool),
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -177,6 +178,7 @@ impl Plan {
         );
         let end = match () {
             () if observer_drops => End::Early(Place::Observer, 0),
+            () if random.one_in(8) => End::Shutdown(random.one_in(2)),
             () if random.one_in(3) => End::Early(place, random.below(items)),
             () => End::Last,
         };
