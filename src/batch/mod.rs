@@ -23,6 +23,7 @@ mod fold;
 mod launch;
 mod oversee;
 mod patrol;
+mod post;
 mod settings;
 mod source;
 mod state;

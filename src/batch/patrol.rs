@@ -1,22 +1,17 @@
 //! Looking after items that run: which of them are slow, and which have overrun their deadline.
 //!
-//! # Protocol
-//!
-//! Each participant notes what it runs on a [`Post`] of its own: plain stores, as nobody else writes there but the mark that
-//! says "overrun". The master looks at all posts from time to time, without a lock: a post is odd while an item runs, and a look
-//! counts only if the number of the run was the same before and after it (a sequence lock, of which the reader may fail).
+//! The master looks at what participants note on their [posts](super::post), without stopping them.
 //!
 //! *Time.* A participant that reads the clock before an item notes it, and judges itself at the item's end; so it does for items that
 //! take long enough for the price of the clock, or where the deadline is short. For those that are believed to be short, many run
 //! between two reads of the clock: of these the master alone finds the one that is not, as one and the same run that it has
 //! met for so long. So nobody is condemned for the time of another; but one that overran by less than the time between two looks, an eighth of
 //! the deadline or a millisecond, may get away with it.
-//!
-//! *The mark* is the number of the run, so one that comes late says nothing of the next run.
 
 use super::event::{Event, Reporter};
+use super::post::{Post, Running};
 use crate::crew::Crew;
-use crate::sync::{AtomicU64, Mutex, Ordering, fence};
+use crate::sync::Mutex;
 use crate::timers::Alarm;
 use crossbeam::utils::CachePadded;
 use std::sync::Arc;
@@ -46,19 +41,6 @@ pub(super) struct Patrol {
     /// Locked by the master alone.
     seen: Mutex<Vec<Seen>>,
     reporter: Reporter,
-}
-
-/// What one participant runs.
-#[derive(Debug, Default)]
-pub(super) struct Post {
-    /// The number of the run: odd while it lasts.
-    run: AtomicU64,
-    index: AtomicU64,
-    worker: AtomicU64,
-    /// When it began, plus one; zero if nobody has looked.
-    since_ns: AtomicU64,
-    /// The run that has been found to overrun. Written by the master.
-    overran: AtomicU64,
 }
 
 /// What the master saw of a post.
@@ -93,7 +75,7 @@ impl Patrol {
             limits,
             deadline_ns: deadline.map(as_ns),
             is_strict: deadline.is_some_and(|deadline| deadline < SHORT),
-            posts: (0..seats).map(|_| CachePadded::default()).collect(),
+            posts: (0..seats).map(|_| CachePadded::new(Post::new())).collect(),
             seen: Mutex::new(vec![Seen::default(); seats]),
             reporter,
         }
@@ -112,11 +94,7 @@ impl Patrol {
     /// Participant on `seat`: comes to its post.
     pub(super) fn stand(&self, seat: usize, worker: usize) -> Sentry<'_> {
         let post = &*self.posts[seat];
-        let run = post.run.load(Ordering::Relaxed);
-        // Pairs with the fence in `look`: who reads one of these values finds the run before ended.
-        fence(Ordering::Release);
-        post.worker.store(worker as u64, Ordering::Relaxed);
-        post.since_ns.store(0, Ordering::Relaxed);
+        let run = post.stand(worker);
         Sentry {
             patrol: self,
             turn: Turn { post, run },
@@ -126,19 +104,12 @@ impl Patrol {
 
     /// Master: looks at one post. Returns when to look again, if that is known.
     fn look(&self, post: &Post, seen: &mut Seen, now_ns: u64) -> Option<u64> {
-        // Acquire pairs with the Release in `begin`.
-        let run = post.run.load(Ordering::Acquire);
-        if run.is_multiple_of(2) {
-            return None;
-        }
-        let index = post.index.load(Ordering::Relaxed) as usize;
-        let worker = post.worker.load(Ordering::Relaxed) as usize;
-        let since_ns = post.since_ns.load(Ordering::Relaxed).checked_sub(1);
-        // Pairs with the fence in `begin`.
-        fence(Ordering::Acquire);
-        if post.run.load(Ordering::Relaxed) != run {
-            return None;
-        }
+        let Running {
+            run,
+            index,
+            worker,
+            since_ns,
+        } = post.read()?;
         if seen.run != run {
             *seen = Seen {
                 run,
@@ -158,10 +129,8 @@ impl Patrol {
             next = Some(next.map_or(at, |next: u64| next.min(at)));
             None
         };
-        // Relaxed: the participant that reads it acts on it alone.
-        let known = post.overran.load(Ordering::Relaxed) == run;
-        if !known && is_due(self.limits.deadline).is_some() {
-            post.overran.store(run, Ordering::Relaxed);
+        if !post.is_marked(run) && is_due(self.limits.deadline).is_some() {
+            post.mark(run);
             self.reporter.tell(|| Event::Overran {
                 index,
                 worker,
@@ -200,17 +169,10 @@ impl<'w> Sentry<'w> {
         let Turn { post, run } = self.turn;
         let timed = alone || self.patrol.is_strict;
         let since_ns = timed.then(|| self.patrol.crew.now_ns());
-        // Pairs with the fence in `look`, as in `stand`.
-        fence(Ordering::Release);
-        post.index.store(index as u64, Ordering::Relaxed);
-        if self.since_ns != since_ns {
-            self.since_ns = since_ns;
-            let noted = since_ns.map_or(0, |ns| ns + 1);
-            post.since_ns.store(noted, Ordering::Relaxed);
-        }
+        let changed = (self.since_ns != since_ns).then_some(since_ns);
+        self.since_ns = since_ns;
         self.turn.run = run + 1;
-        // Release pairs with the Acquire in `look`: who sees this run sees its values.
-        post.run.store(run + 1, Ordering::Release);
+        post.begin(run + 1, index, changed);
     }
 
     /// The item at hand.
@@ -224,7 +186,7 @@ impl<'w> Sentry<'w> {
     pub(super) fn end(&mut self) -> bool {
         let turn = self.turn;
         self.turn.run += 1;
-        turn.post.run.store(self.turn.run, Ordering::Relaxed);
+        turn.post.end(turn.run);
         let limit_ns = self.patrol.deadline_ns;
         turn.is_over()
             || limit_ns
@@ -239,7 +201,7 @@ impl Turn<'_> {
     /// Whether the master has found it to overrun its deadline.
     #[inline]
     pub(super) fn is_over(&self) -> bool {
-        self.post.overran.load(Ordering::Relaxed) == self.run
+        self.post.is_marked(self.run)
     }
 }
 

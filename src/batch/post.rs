@@ -1,0 +1,150 @@
+//! Where a participant notes what it runs, and the master reads it.
+//!
+//! # Protocol
+//!
+//! A post has one writer, its participant, and one reader, the master, who adds one mark. The number of the run is odd while an
+//! item runs; the participant changes what else stands here only while it is even. So a look counts if it found an odd number,
+//! and the same one again after it has read the rest (a sequence lock, of which the reader may fail and come back later).
+//!
+//! *The mark* says which run has overrun its deadline, by its number: one that comes late says nothing of the next run.
+//!
+//! *Ordering.* The participant ends a run, fences (Release), and writes; then it begins the next run (Release). The reader that
+//! sees the beginning (Acquire) sees what was written before it; the reader that sees something written later sees, after its own fence
+//! (Acquire), that the run has ended.
+
+use crate::sync::{AtomicU64, Ordering, fence};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Post {
+    /// The number of the run: odd while it lasts.
+    run: AtomicU64,
+    index: AtomicU64,
+    worker: AtomicU64,
+    /// When it began, plus one; zero if nobody has looked.
+    since_ns: AtomicU64,
+    /// The run that has been found to overrun. Written by the master.
+    overran: AtomicU64,
+}
+
+/// What a look has found.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Running {
+    pub(super) run: u64,
+    pub(super) index: usize,
+    pub(super) worker: usize,
+    /// When it began, if its participant has looked at the clock.
+    pub(super) since_ns: Option<u64>,
+}
+
+impl Post {
+    pub(super) fn new() -> Self {
+        Self {
+            run: AtomicU64::new(0),
+            index: AtomicU64::new(0),
+            worker: AtomicU64::new(0),
+            since_ns: AtomicU64::new(0),
+            overran: AtomicU64::new(0),
+        }
+    }
+
+    /// Participant: comes here, as `worker`. Returns the number of the last run.
+    pub(super) fn stand(&self, worker: usize) -> u64 {
+        // Pairs with the fence in `read`.
+        fence(Ordering::Release);
+        self.worker.store(worker as u64, Ordering::Relaxed);
+        self.since_ns.store(0, Ordering::Relaxed);
+        self.run.load(Ordering::Relaxed)
+    }
+
+    /// Participant: begins an item, as `run`, which is odd. `since_ns`: when it began, if that is to be changed.
+    #[inline]
+    pub(super) fn begin(&self, run: u64, index: usize, since_ns: Option<Option<u64>>) {
+        // Pairs with the fence in `read`: who reads one of these values finds the run before ended.
+        fence(Ordering::Release);
+        self.index.store(index as u64, Ordering::Relaxed);
+        if let Some(since_ns) = since_ns {
+            let noted = since_ns.map_or(0, |ns| ns + 1);
+            self.since_ns.store(noted, Ordering::Relaxed);
+        }
+        // Release pairs with the Acquire in `read`: who sees this run sees its values.
+        self.run.store(run, Ordering::Release);
+    }
+
+    /// Participant: the item of `run` has ended.
+    #[inline]
+    pub(super) fn end(&self, run: u64) {
+        self.run.store(run + 1, Ordering::Relaxed);
+    }
+
+    /// Master: what runs here, if anything does, and goes on while it looks.
+    pub(super) fn read(&self) -> Option<Running> {
+        // Acquire pairs with the Release in `begin`.
+        let run = self.run.load(Ordering::Acquire);
+        if run.is_multiple_of(2) {
+            return None;
+        }
+        let running = Running {
+            run,
+            index: self.index.load(Ordering::Relaxed) as usize,
+            worker: self.worker.load(Ordering::Relaxed) as usize,
+            since_ns: self.since_ns.load(Ordering::Relaxed).checked_sub(1),
+        };
+        // Pairs with the fences in `begin` and `stand`.
+        fence(Ordering::Acquire);
+        (self.run.load(Ordering::Relaxed) == run).then_some(running)
+    }
+
+    /// Master: this run has overrun.
+    pub(super) fn mark(&self, run: u64) {
+        // Relaxed: the participant that reads it acts on it alone.
+        self.overran.store(run, Ordering::Relaxed);
+    }
+
+    /// Whether this run was marked.
+    #[inline]
+    pub(super) fn is_marked(&self, run: u64) -> bool {
+        self.overran.load(Ordering::Relaxed) == run
+    }
+}
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use loom::sync::Arc;
+    use loom::thread;
+
+    /// Two items, the first of which overruns, and a master who looks while they begin and end: what it reads belongs to one run, and
+    /// its mark condemns nobody else.
+    #[test]
+    fn post_condemns_nobody_for_the_run_of_another() {
+        loom::model(|| {
+            let post = Arc::new(Post::new());
+            let master = {
+                let post = post.clone();
+                thread::spawn(move || {
+                    let Some(running) = post.read() else { return };
+                    // Run 1 is that of item 10, from 100 on; run 3 that of item 30, when nobody knows.
+                    let expected = match running.run {
+                        1 => (10, Some(100)),
+                        3 => (30, None),
+                        other => panic!("run {other}"),
+                    };
+                    assert_eq!((running.index, running.since_ns), expected);
+                    assert_eq!(running.worker, 7);
+                    if running.run == 1 {
+                        post.mark(1);
+                    }
+                })
+            };
+            let last = post.stand(7);
+            post.begin(last + 1, 10, Some(Some(100)));
+            post.end(last + 1);
+            post.begin(last + 3, 30, Some(None));
+            assert!(!post.is_marked(last + 3));
+            post.end(last + 3);
+            master.join().unwrap();
+            assert!(!post.is_marked(last + 3));
+        });
+    }
+}
