@@ -5,7 +5,8 @@ mod support;
 
 use ganger::{BuildError, Pinning, Runtime};
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use support::{THREADS, burn, on_a_worker, part, play, play_well, runtime, watched};
@@ -72,6 +73,51 @@ fn an_abort_in_an_item_ends_the_process() {
     }
     for place in ["worker", "caller"] {
         play_to_the_end(NAME, place);
+    }
+}
+
+/// Builds the program below `tests/fixtures/abort` and returns its path. With the versions that this crate is locked to, which
+/// are here already.
+fn build_with_abort() -> PathBuf {
+    let this = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let from = this.join("tests/fixtures/abort");
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("abort");
+    std::fs::create_dir_all(to.join("src")).expect("a folder");
+    let manifest = std::fs::read_to_string(from.join("Cargo.toml")).expect("the manifest");
+    let path = this.to_str().expect("a path that is text");
+    std::fs::write(to.join("Cargo.toml"), manifest.replace("../../..", path)).expect("a manifest");
+    for (from, name) in [(&from, "src/main.rs"), (&this.to_owned(), "Cargo.lock")] {
+        std::fs::copy(from.join(name), to.join(name)).expect("a copy");
+    }
+    let target = to.join("target");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args(["build", "--offline", "--quiet", "--target-dir"])
+        .arg(&target)
+        .current_dir(&to)
+        // Those of this build may be a sanitizer's, which macros cannot be built with.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("CARGO_BUILD_TARGET");
+    let output = cargo.output().expect("cargo");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    target.join("debug/abort")
+}
+
+#[test]
+fn with_panic_abort_all_works_until_an_item_panics_which_ends_the_process() {
+    let program = build_with_abort();
+    let play = |part| watched(|| Command::new(&program).arg(part).output()).expect("it starts");
+    let output = play("well");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{}\n{text}", output.status);
+    for place in ["worker", "caller"] {
+        let output = play(place);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{place}");
+        assert!(text.contains("the item that ends the process"), "{text}");
+        assert!(output.stdout.is_empty(), "{place}: it went on");
     }
 }
 
