@@ -46,6 +46,20 @@ impl<'o, S: Source, P: Settings<'o>> Batch<S, P> {
     /// assert_eq!(report.into_results().unwrap(), [1, 1]);
     /// # Ok::<(), ganger::BuildError>(())
     /// ```
+    ///
+    /// Items that are given away, or lent to be changed, are not there for a second run:
+    ///
+    /// ```compile_fail,E0277
+    /// # use std::time::Duration;
+    /// let retry = ganger::Retry::fixed(2, Duration::ZERO);
+    /// ganger::global().batch(vec![1, 2]).retry(retry).run(|i, _| Ok::<_, ()>(i));
+    /// ```
+    ///
+    /// ```compile_fail,E0277
+    /// # use std::time::Duration;
+    /// let retry = ganger::Retry::fixed(2, Duration::ZERO);
+    /// ganger::global().batch(&mut [1, 2]).retry(retry).run(|i, _| Ok::<_, ()>(*i));
+    /// ```
     pub fn retry(self, retry: Retry) -> Batch<S, Supervised<'o, P::Decide>>
     where
         S: Lend,
