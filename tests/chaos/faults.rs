@@ -125,6 +125,8 @@ pub(crate) struct Dangers {
     pub(crate) swallowed: usize,
 }
 
+const CALM: usize = 1 << 32;
+
 /// The dangers of one run at work: what the runtime's hook calls.
 #[derive(Debug)]
 pub(crate) struct Fates {
@@ -133,8 +135,8 @@ pub(crate) struct Fates {
     prefix: String,
     seed: u64,
     draws: AtomicU64,
-    /// Workers that were ended.
-    pub(crate) deaths: AtomicUsize,
+    /// Workers that were ended, and [`CALM`] when no more may be.
+    deaths: AtomicUsize,
     /// Who passed which point, the last ones: for a dump.
     passed: [AtomicU64; 128],
     next: AtomicUsize,
@@ -203,6 +205,11 @@ impl Fates {
             self.totals.count(fault);
             panic!("expected: a fault at {point:?}");
         }
+    }
+
+    /// From now on nobody dies. Returns how many have, or are just about to.
+    pub(crate) fn calm(&self) -> usize {
+        self.deaths.fetch_or(CALM, Ordering::Relaxed) & !CALM
     }
 
     /// Takes one of the deaths there are.

@@ -72,6 +72,7 @@ struct Books {
 
 fn main() -> ExitCode {
     support::quiet_expected_panics();
+    tell_seed_with_panics();
     // As the test harness answers: nothing here can be chosen by name.
     if std::env::args().any(|arg| arg == "--list") {
         println!("chaos: test");
@@ -115,6 +116,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// The seed of the run at hand, and panics in it that nobody threw on purpose.
+static SEED: AtomicU64 = AtomicU64::new(0);
+static UNEXPECTED: AtomicU64 = AtomicU64::new(0);
+
+/// A panic of the runtime's own may end a worker, which is replaced, or the process: neither must pass without the seed being told.
+fn tell_seed_with_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let text = support::text_of(info.payload());
+        if text.is_some_and(|text| !text.starts_with("expected")) {
+            UNEXPECTED.fetch_add(1, Ordering::Relaxed);
+            let seed = SEED.load(Ordering::Relaxed);
+            eprintln!("a panic that nobody expects, in GANGER_CHAOS_SEED={seed}:");
+        }
+        before(info);
+    }));
+}
+
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     let number = text.trim().parse();
@@ -124,6 +143,7 @@ fn number(variable: &str) -> Option<u64> {
 /// One run. False if something was wrong, which was told.
 fn is_right(seed: u64, run: u64, watchdog: &Watchdog) -> bool {
     let plan = Plan::draw(seed);
+    SEED.store(seed, Ordering::Relaxed);
     if plan.is_storm() {
         TOTALS.count(Fault::Storm);
     }
@@ -139,6 +159,10 @@ fn is_right(seed: u64, run: u64, watchdog: &Watchdog) -> bool {
         }
     }
     oracle::check_end(&stage);
+    let unexpected = UNEXPECTED.swap(0, Ordering::Relaxed);
+    stage.log.check(unexpected == 0, Wrong::Disagrees, || {
+        format!("{unexpected} panics that nobody expects")
+    });
     BOOKS.enter(&stage);
     let wrongs = stage.log.wrongs();
     for (wrong, text) in &wrongs {

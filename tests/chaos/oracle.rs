@@ -245,13 +245,14 @@ impl Checks<'_> {
 /// When all callers have returned: the workers, if the runtime is still there, and then what is left when it is gone.
 pub(crate) fn check_end(stage: &Stage) {
     ganger::chaos::clear();
+    let deaths = stage.fates.calm();
     let log = &stage.log;
     let mut cancelled = 0;
     match (stage.take_runtime(), stage.plan.end) {
         (None, _) => {}
         (Some(runtime), PlanEnd::Early(..)) => drop(runtime),
         (Some(runtime), PlanEnd::Last) => {
-            check_pool(stage, &runtime);
+            check_pool(stage, &runtime, deaths);
             let alive = runtime.health().alive;
             let is_last = alone(runtime).map(drop).is_some();
             let exits = stage.exits.load(Ordering::Relaxed);
@@ -313,7 +314,7 @@ fn alone(runtime: Arc<Runtime>) -> Option<Runtime> {
 }
 
 /// The pool is back at its size, or says why not; and it works.
-fn check_pool(stage: &Stage, runtime: &Runtime) {
+fn check_pool(stage: &Stage, runtime: &Runtime, deaths: usize) {
     let log = &stage.log;
     // A thread that was refused at the start was never a worker that could die.
     let died = |worker: &&WorkerInfo| {
@@ -325,14 +326,11 @@ fn check_pool(stage: &Stage, runtime: &Runtime) {
     let settled = comes(|| {
         let health = runtime.health();
         let given_up = health.lost.iter().filter(died).count();
-        health.restarts as usize + given_up == stage.fates.deaths.load(Ordering::Relaxed)
+        health.restarts as usize + given_up == deaths
     });
     let health = runtime.health();
     log.check(settled, Wrong::Pool, || {
-        format!(
-            "{} workers died; {health}",
-            stage.fates.deaths.load(Ordering::Relaxed)
-        )
+        format!("{deaths} workers died; {health}")
     });
     let whole = health.alive + health.lost.len() == stage.plan.workers;
     log.check(whole, Wrong::Pool, || {

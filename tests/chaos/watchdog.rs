@@ -69,7 +69,7 @@ impl Watchdog {
 fn dump(stage: &Arc<Stage>) {
     let mut text = format!("\nRUN HANGS, seed {}\n{:#?}\n", stage.plan.seed, stage.plan);
     let _ = writeln!(text, "workers:\n{}", ask(stage));
-    let _ = writeln!(text, "deaths: {:?}", stage.fates.deaths);
+    let _ = writeln!(text, "deaths: {:?}", stage.fates.calm());
     let _ = writeln!(text, "threads:");
     #[cfg(target_os = "linux")]
     for task in support::tasks("") {
