@@ -23,6 +23,41 @@ thread_local! {
     /// The crew that started this thread, and as which worker; stays while the thread's other variables are dropped. Only
     /// compared, never followed.
     static HOME: Cell<(*const Crew, usize)> = const { Cell::new((ptr::null(), 0)) };
+
+    /// INVARIANT(patron): null, or the address of what is borrowed by a call to `on_behalf_of` further down this thread's stack.
+    static PATRON: Cell<*const Patron> = const { Cell::new(ptr::null()) };
+}
+
+/// The frames of a thread that waits for another one, which does something for it and has no frames of its own.
+pub(crate) struct Patron {
+    /// INVARIANT(waits): null, or a frame of the thread that made this, which leaves it only when nobody borrows this any more.
+    top: *const Frame,
+    /// INVARIANT(above): null, or the patron of that thread, for as long.
+    above: *const Self,
+}
+
+// SAFETY: frames that are not left are only read, what they point to is `Sync`, and both live as long as this is borrowed: INVARIANT(waits).
+unsafe impl Sync for Patron {}
+
+/// Runs `body` with what this thread is for those it will wait for in it.
+pub(crate) fn as_patron<R>(body: impl FnOnce(&Patron) -> R) -> R {
+    // Frames are left in the order of the stack: those there are now, after `body`.
+    body(&Patron {
+        top: TOP.get(),
+        above: PATRON.get(),
+    })
+}
+
+/// Runs `body`, which `patron` waits for.
+pub(crate) fn on_behalf_of<R>(patron: &Patron, body: impl FnOnce() -> R) -> R {
+    struct Leave(*const Patron);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            PATRON.set(self.0);
+        }
+    }
+    let _leave = Leave(PATRON.replace(patron));
+    body()
 }
 
 /// Says that this thread is worker `index` of `crew`.
@@ -36,8 +71,8 @@ pub(crate) fn home_in(crew: &Crew) -> Option<usize> {
     ptr::eq(home, crew).then_some(index)
 }
 
-/// Whether this thread is one of `crew`'s own, or runs something that one of its items waits for, directly or through work of
-/// other runtimes: then it must not wait for the crew to end.
+/// Whether this thread is one of `crew`'s own, or runs something that one of its items waits for, directly, through work of
+/// other runtimes, or as an observer: then it must not wait for the crew to end.
 pub(crate) fn belongs_to(crew: &Crew) -> bool {
     let is_crews = |frame: &Frame| {
         // SAFETY: null, or the node of something further down this thread's stack, or that waits for it: INVARIANT(chain).
@@ -45,7 +80,18 @@ pub(crate) fn belongs_to(crew: &Crew) -> bool {
         let waits = node.is_some_and(|node| node.concerns(ptr::from_ref(crew).cast()));
         (waits || ptr::eq(frame.crew, crew)).then_some(())
     };
-    home_in(crew).is_some() || find(is_crews).is_some()
+    if home_in(crew).is_some() || find(is_crews).is_some() {
+        return true;
+    }
+    let mut next = PATRON.get();
+    // SAFETY: INVARIANT(patron) for the first one, INVARIANT(above) for the others.
+    while let Some(patron) = unsafe { next.as_ref() } {
+        if find_from(patron.top, is_crews).is_some() {
+            return true;
+        }
+        next = patron.above;
+    }
+    false
 }
 
 /// In a child of `fork`, whose one thread this is: what it was in the middle of is its parent's, and it does no runtime's work.
@@ -139,10 +185,15 @@ fn enter_with<R>(
 }
 
 /// The first answer that `ask` gives about the frames of this thread, from the top down.
-fn find<R>(mut ask: impl FnMut(&Frame) -> Option<R>) -> Option<R> {
-    let mut next = TOP.get();
+fn find<R>(ask: impl FnMut(&Frame) -> Option<R>) -> Option<R> {
+    find_from(TOP.get(), ask)
+}
+
+/// As [`find`], about `top` and what is below it.
+fn find_from<R>(top: *const Frame, mut ask: impl FnMut(&Frame) -> Option<R>) -> Option<R> {
+    let mut next = top;
     loop {
-        // SAFETY: by INVARIANT(top) this is null or a frame of a call that has not returned, further down this stack.
+        // SAFETY: by INVARIANT(top) or INVARIANT(waits) this is null or a frame of a call that has not returned.
         let frame = unsafe { next.as_ref() }?;
         if let Some(answer) = ask(frame) {
             return Some(answer);

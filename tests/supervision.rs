@@ -716,3 +716,38 @@ fn clocks_go_on_when_the_runtime_was_dropped() {
         }
     });
 }
+
+/// Also where the thread that waits for the observer is a worker, which the drop would wait for.
+#[test]
+fn an_observer_may_drop_the_runtime() {
+    watched(|| {
+        for workers in THREADS {
+            for nested in [false, true] {
+                let rt = Arc::new(runtime(workers));
+                let held = Arc::new(Mutex::new(Some(rt.clone())));
+                let call = move |rt: Arc<Runtime>| {
+                    let batch = rt.batch(0..9);
+                    drop(rt);
+                    let report = batch
+                        .retry(Retry::fixed(1, Duration::ZERO))
+                        .observe(|_| drop(held.lock().unwrap().take()))
+                        .run(|i, ctx| if ctx.attempt() == 1 { Err(i) } else { Ok(i) });
+                    assert_eq!(report.summary().done(), 9);
+                    assert!(held.lock().unwrap().is_none());
+                };
+                if nested {
+                    let (sender, ended) = std::sync::mpsc::channel();
+                    let inner = rt.clone();
+                    rt.spawn_detached(move || {
+                        call(inner);
+                        sender.send(()).unwrap();
+                    });
+                    drop(rt);
+                    ended.recv().unwrap();
+                } else {
+                    call(rt);
+                }
+            }
+        }
+    });
+}

@@ -7,6 +7,7 @@
 //! Nobody ever waits for the observer: what finds the channel full is counted and dropped, and the observer is told how much that was.
 //! Only the end of the batch waits until it has been told everything. One that panics is told no more.
 
+use crate::frame::{Patron, as_patron, on_behalf_of};
 use crate::isolate;
 use crate::panic::TaskPanic;
 use crate::summary::StopReason;
@@ -108,28 +109,36 @@ pub(super) fn observed<R>(
     });
     // Locked by whoever listens: one thread, for good.
     let observer = Mutex::new(observer);
-    let (result, thrown) = thread::scope(|scope| {
-        let listener = {
-            let (observer, inbox) = (&observer, &inbox);
-            let builder = thread::Builder::new().name("ganger-events".to_owned());
-            // Threads inherit CPUs: this may be a pinned worker.
-            unpinned(|| builder.spawn_scoped(scope, move || listen(observer, inbox.iter())))
-        };
-        let result = body(Reporter(Some(line.clone())));
-        let events = line.dropped.load(Ordering::Relaxed);
-        let last = (events > 0).then_some(Event::Dropped { events });
-        let thrown = match listener {
-            Ok(listener) => {
-                for event in last.map(Some).into_iter().chain([None]) {
-                    // It takes whatever comes until it has this, so there will be room.
-                    let _ = line.events.send(event);
+    let observe = |patron: &Patron| {
+        thread::scope(|scope| {
+            let listener = {
+                let (observer, inbox) = (&observer, &inbox);
+                let builder = thread::Builder::new().name("ganger-events".to_owned());
+                // Threads inherit CPUs: this may be a pinned worker.
+                unpinned(|| {
+                    builder.spawn_scoped(scope, move || {
+                        on_behalf_of(patron, || listen(observer, inbox.iter()))
+                    })
+                })
+            };
+            let result = body(Reporter(Some(line.clone())));
+            let events = line.dropped.load(Ordering::Relaxed);
+            let last = (events > 0).then_some(Event::Dropped { events });
+            let thrown = match listener {
+                Ok(listener) => {
+                    for event in last.map(Some).into_iter().chain([None]) {
+                        // It takes whatever comes until it has this, so there will be room.
+                        let _ = line.events.send(event);
+                    }
+                    listener.join().unwrap_or_default()
                 }
-                listener.join().unwrap_or_default()
-            }
-            Err(_) => listen(&observer, inbox.try_iter().chain([last, None])),
-        };
-        (result, thrown)
-    });
+                Err(_) => listen(&observer, inbox.try_iter().chain([last, None])),
+            };
+            (result, thrown)
+        })
+    };
+    // The observer may drop the runtime that the caller works in.
+    let (result, thrown) = as_patron(observe);
     // What the observer holds is the user's, too.
     let dropped = isolate::dispose(observer);
     let thrown = thrown.or(dropped.map(|payload| TaskPanic::caught(payload, 0)));
