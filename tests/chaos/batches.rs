@@ -41,8 +41,8 @@ pub(crate) struct Job {
 }
 
 pub(crate) fn run(call: Call, runtime: Arc<Runtime>) {
-    let observer_drops = call.depth == 0
-        && call.stage.plan.end == crate::plan::End::Early(crate::plan::Place::Observer, 0);
+    let observer_drops =
+        call.stage.plan.end == crate::plan::End::Early(crate::plan::Place::Observer, 0);
     let job = Job {
         call,
         token: CancelToken::new(),
