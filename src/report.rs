@@ -76,21 +76,20 @@ impl<R, E> Report<R, E> {
     ///
     /// # Errors
     ///
-    /// The first item, by index, that has none. The results of the others are dropped, each in isolation.
+    /// The first item, by index, that has none; one that was only [cancelled](Outcome::Cancelled) if no other is there, so that the failure
+    /// that stopped a batch is not hidden by what it stopped. The results of the others are dropped, each in isolation.
     pub fn into_results(self) -> Result<Vec<R>, ItemError<E>> {
-        let outcomes = self.into_outcomes();
-        let mut results = Vec::with_capacity(outcomes.len());
-        let mut outcomes = outcomes.into_iter().enumerate();
-        while let Some((index, outcome)) = outcomes.next() {
-            match outcome.into_result() {
-                Ok(result) => results.push(result),
-                Err(cause) => {
-                    drop_each(results);
-                    drop_each(outcomes.map(|(_, outcome)| outcome));
-                    return Err(ItemError { index, cause });
-                }
-            }
+        let mut outcomes = self.into_outcomes();
+        let failed = |outcome: &_| !matches!(outcome, Outcome::Done(_) | Outcome::Cancelled);
+        let first = outcomes.iter().position(failed);
+        let first = first.or_else(|| outcomes.iter().position(|outcome| !outcome.is_done()));
+        let taken = first.map(|index| (index, outcomes.swap_remove(index).into_result()));
+        if let Some((index, Err(cause))) = taken {
+            drop_each(outcomes);
+            return Err(ItemError { index, cause });
         }
+        let mut results = Vec::with_capacity(outcomes.len());
+        results.extend(outcomes.into_iter().filter_map(Outcome::done));
         Ok(results)
     }
 }
