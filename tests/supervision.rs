@@ -505,6 +505,51 @@ fn after_the_deadline_of_the_batch_nothing_is_begun() {
     });
 }
 
+/// The first item takes as long as each may; those that wait behind it have all of their own time left.
+#[test]
+fn time_in_the_queue_is_the_batchs_and_not_the_items() {
+    watched(|| {
+        let rt = runtime(1);
+        let report = rt.batch(0..20).item_deadline(1000 * MS).run(|i, ctx| {
+            while i == 0 && !ctx.is_cancelled() {
+                thread::yield_now();
+            }
+            Ok::<_, ()>(())
+        });
+        assert_adds_up(&report, 20);
+        assert!(matches!(report.outcomes()[0], Outcome::TimedOut));
+        assert_eq!(report.summary().done(), 19);
+        // The same, counted for the batch.
+        let report = rt.batch(0..20).deadline(5 * MS).run(|_, ctx| {
+            while !ctx.is_cancelled() {
+                thread::yield_now();
+            }
+            Ok::<_, ()>(())
+        });
+        assert_adds_up(&report, 20);
+        assert!(report.summary().done() <= 1);
+        assert_eq!(report.stopped(), Some(StopReason::Deadline));
+    });
+}
+
+/// Whatever an item overran, its own panic is what is told.
+#[test]
+fn an_item_that_panics_too_late_is_panicked_all_the_same() {
+    watched(|| {
+        everywhere(|rt| {
+            let report = rt.batch(0..4).item_deadline(MS).run(|i, ctx| {
+                while i == 2 && !ctx.is_cancelled() {
+                    thread::yield_now();
+                }
+                assert_ne!(i, 2, "expected");
+                Ok::<_, ()>(())
+            });
+            assert_adds_up(&report, 4);
+            assert!(report.outcomes()[2].is_panic());
+        });
+    });
+}
+
 #[test]
 fn deadlines_without_end_and_without_length_are_fine() {
     watched(|| {
