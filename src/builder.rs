@@ -130,7 +130,8 @@ impl Builder {
     /// Whether a thread from outside works along on what it calls: items of its batch, both halves of its `join`, the body of its
     /// `scope` or `install`, on its own stack. Default: true, which saves two thread switches a call. With `false` it leaves
     /// all of that to the workers, and sleeps: for bodies that need the workers' [stacks](Self::stack_size), thread-local
-    /// variables or CPUs. Only a runtime whose workers have all left still runs it on the caller.
+    /// variables or CPUs. A runtime whose workers have all left still runs it on the caller, and so does one with more than 500 calls under
+    /// way with the items of a batch that come back for a [retry](crate::Batch::retry).
     pub fn run_on_caller(mut self, wanted: bool) -> Self {
         self.run_on_caller = wanted;
         self

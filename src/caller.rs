@@ -88,7 +88,10 @@ impl Call<'_> {
                 remaining: AtomicU64::new(self.len as u64),
             };
             let mut chair = match before {
-                Before::Around(_) if !may_run_in(self.crew) => Chair::none(self.crew),
+                // Where the board is full nobody else would ever see the items.
+                Before::Around(_) if claim.is_some() && !may_run_in(self.crew) => {
+                    Chair::none(self.crew)
+                }
                 _ => Chair::take(self.crew),
             };
             let began_ns = self.crew.now_ns();

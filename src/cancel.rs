@@ -78,6 +78,7 @@ impl CancelToken {
     }
 
     /// A token that is cancelled with this one, and can be so without it. If this one is cancelled already, so is the child.
+    #[must_use = "it is the child that can be cancelled alone"]
     pub fn child_token(&self) -> Self {
         let mut children = self.0.children.lock();
         let child = Self::born(self.is_cancelled());

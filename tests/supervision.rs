@@ -796,3 +796,33 @@ fn an_observer_may_drop_the_runtime() {
         }
     });
 }
+
+/// More batches than the board has places for, each with an item that comes back, and no caller that works along.
+#[test]
+fn more_batches_with_retries_than_there_are_places_for_end() {
+    watched(|| {
+        let rt = Runtime::builder()
+            .num_threads(2)
+            .run_on_caller(false)
+            .build()
+            .unwrap();
+        let callers = 600;
+        let all_are_there = Barrier::new(callers);
+        thread::scope(|scope| {
+            for _ in 0..callers {
+                scope.spawn(|| {
+                    all_are_there.wait();
+                    let retry = Retry::fixed(1, 100 * MS);
+                    let report = rt
+                        .batch(0..1)
+                        .retry(retry)
+                        .run(|_, ctx| match ctx.attempt() {
+                            1 => Err(()),
+                            _ => Ok(()),
+                        });
+                    assert_eq!((report.summary().done(), report.attempts(0)), (1, 2));
+                });
+            }
+        });
+    });
+}

@@ -16,6 +16,7 @@ use std::time::Duration;
 /// assert_eq!(retry.times(), 3);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "it does nothing until a batch is given it"]
 pub struct Retry {
     times: u32,
     delay: Duration,
