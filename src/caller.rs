@@ -236,7 +236,11 @@ fn wait_for_the_end(
         if !used && !has_work && region.task.close(&|| entry.try_close()) {
             return now_ns;
         }
-        if may_run && help_within(crew, &region.node, chair.worker()) {
+        let helps = match may_run {
+            true => help_within(crew, &region.node, chair.worker()),
+            false => help::help_at_home(&region.node),
+        };
+        if helps {
             since_ns = crew.now_ns();
             exposed = false;
             naps = Naps::default();
@@ -259,10 +263,14 @@ fn wait_for_the_end(
         crew.doze(|| {
             entry.wait(Some(naps.next()), || {
                 if entry.has_work() {
-                    return may_run;
+                    return may_run || help::has_work_at_home(&region.node);
                 }
                 let is_over = !entry.is_used() && !region.task.expects_more();
-                is_over || may_run && has_work_within(crew, &region.node, worker)
+                let has_work = || match may_run {
+                    true => has_work_within(crew, &region.node, worker),
+                    false => help::has_work_at_home(&region.node),
+                };
+                is_over || has_work()
             });
         });
         now_ns = crew.now_ns();

@@ -87,13 +87,24 @@ pub(crate) fn help_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
     region_within(crew, node, worker, help).is_some()
 }
 
+/// As [`help_within`], for a thread that may not run work of the crew in which it waits: it may be a worker of another one, which is
+/// needed there.
+pub(crate) fn help_at_home(node: &Node<'_>) -> bool {
+    read_mail_within(node) || run_home_call(node)
+}
+
 /// The last look of a thread that falls asleep until `node` has ended: whether there is something that it could help with.
 pub(crate) fn has_work_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
     region_within(crew, node, worker, |_| ()).is_some()
-        || node.has_broadcasts() && has_mail()
+        || has_work_at_home(node)
         || crew.calls.has_call(Some(node))
-        || frame::with_home(|home| home.is_some_and(|(home, _)| home.calls.has_call(Some(node))))
         || crew.forks.has_forks_for_a_sleeper(Some(node))
+}
+
+/// The same for [`help_at_home`].
+pub(crate) fn has_work_at_home(node: &Node<'_>) -> bool {
+    node.has_broadcasts() && has_mail()
+        || frame::with_home(|home| home.is_some_and(|(home, _)| home.calls.has_call(Some(node))))
 }
 
 /// A broadcast that `node` waits for needs every worker, and so everything that a worker is in the middle of: whoever is one runs

@@ -2,11 +2,12 @@
 
 mod support;
 
-use ganger::{Outcome, Runtime};
+use ganger::{Outcome, Pinning, Retry, Runtime};
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
+use std::time::Duration;
 use support::forks::{
     Bad, Kind, Meeting, SEVERAL, all_around, all_sizes, assert_usable, named, runtime_of,
     thread_name, thrown, thrown_text, told,
@@ -348,5 +349,33 @@ fn a_hundred_threads_that_install_at_once_get_their_own_results() {
             });
             assert_usable(&rt);
         });
+    });
+}
+
+/// A worker that waits for a batch of a runtime whose callers do not work along still serves its own runtime, which that batch needs. Found by
+/// the chaos suite.
+#[test]
+fn there_and_back_and_there_again_through_a_batch() {
+    watched(|| {
+        let build = |workers| {
+            let builder = Runtime::builder().num_threads(workers);
+            let builder = builder.pinning(Pinning::Off).run_on_caller(false);
+            builder.build().expect("a runtime")
+        };
+        for workers in THREADS {
+            let (a, b) = (build(workers), build(1));
+            for _ in 0..20 {
+                // It waits itself for items that are run again, and leaves only the others to a worker.
+                let results = b.install(|| {
+                    let batch = a.batch(0..3).retry(Retry::fixed(1, Duration::ZERO));
+                    let report = batch.run(|i, ctx| match ctx.attempt() {
+                        1 => Err(()),
+                        _ => Ok(b.install(|| i + 1)),
+                    });
+                    report.into_results()
+                });
+                assert_eq!(results.unwrap(), [1, 2, 3]);
+            }
+        }
     });
 }
