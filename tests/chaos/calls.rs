@@ -154,11 +154,11 @@ impl Call {
             thread::yield_now();
         }
         if deed.blocks {
-            // Until others have made progress. They may be behind this one, so not for ever.
+            // Until others have made progress. They may lie behind this one, so not for ever.
             self.stage.totals.count(Fault::BlockingItem);
             let (ended, end) = (
                 &self.stage.log.ended,
-                Instant::now() + Duration::from_micros(300),
+                Instant::now() + Duration::from_micros(100),
             );
             let enough = ended.load(Ordering::Relaxed) + 3;
             while ended.load(Ordering::Relaxed) < enough && Instant::now() < end {
@@ -167,8 +167,17 @@ impl Call {
         }
         if deed.nests && self.depth < 2 {
             let mut random = deed.random.clone();
-            let job = Job::draw(&mut random, 12, self.depth + 1);
-            make(&self.stage, &job);
+            let mut job = Job::draw(&mut random, 12, self.depth + 1);
+            job.stays = self.stays || matches!(self.shape, Shape::Tasks | Shape::Broadcast);
+            match self
+                .stage
+                .other()
+                .filter(|_| !job.stays && random.one_in(2))
+            {
+                // There and back again.
+                Some(other) => other.install(|| make(&self.stage, &job)),
+                None => make(&self.stage, &job),
+            }
         }
     }
 

@@ -106,6 +106,9 @@ fn main() -> ExitCode {
         if !again {
             next = seeds.next();
         }
+        if run % 10_000 == 9_999 {
+            println!("{} runs, {failures} of them wrong", run + 1);
+        }
     }
     watchdog.sees(None);
     BOOKS.tell(began.elapsed());

@@ -279,6 +279,7 @@ pub(crate) fn check_end(stage: &Stage) {
         }
     }
     let gone = comes(|| log.drops.open().is_empty());
+    stage.close();
     log.check(gone, Wrong::Lost, || {
         format!("never dropped: {:?}", log.drops.open())
     });

@@ -13,6 +13,8 @@ pub(crate) struct Plan {
     pub(crate) run_on_caller: bool,
     pub(crate) restarts: u32,
     pub(crate) pinned: bool,
+    /// How many workers another runtime has, which items call, and which calls back; zero is none.
+    pub(crate) others: usize,
     pub(crate) dangers: Dangers,
     pub(crate) habits: Habits,
     /// What each caller calls, one after the other.
@@ -61,6 +63,9 @@ pub(crate) struct Job {
     pub(crate) lets_go: bool,
     /// Within so many other items.
     pub(crate) depth: usize,
+    /// It calls no other runtime. Within a task: a wait for one that runs helps nobody (see `TaskHandle`), so what it needs must not be
+    /// the thread that waits. Within a broadcast: its shares run on top of waits, which they must not need in turn.
+    pub(crate) stays: bool,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -188,6 +193,11 @@ impl Plan {
             run_on_caller: !random.one_in(3),
             restarts: pick(random, &[0, 1, 3, 1000, 1000, 1000]),
             pinned: random.one_in(8),
+            // Not where it would wait for what waits for it.
+            others: match end {
+                End::Early(Place::Other, _) => 0,
+                _ => pick(random, &[0, 0, 1, 2]),
+            },
             dangers: draw_dangers(random),
             habits: draw_habits(random),
             callers,
@@ -289,6 +299,7 @@ impl Job {
             key: random.next(),
             lets_go: random.one_in(2),
             depth,
+            stays: false,
         }
     }
 

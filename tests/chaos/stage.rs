@@ -21,6 +21,8 @@ pub(crate) struct Stage {
     pub(crate) totals: &'static Totals,
     /// Empty once it was dropped, but for those who still have hold of it.
     runtime: Mutex<Option<Arc<Runtime>>>,
+    /// Another one, which lives as long as something runs.
+    other: Mutex<Option<Arc<Runtime>>>,
     /// All callers have returned.
     is_over: AtomicBool,
     /// Calls of the workers' `exit_handler`.
@@ -66,12 +68,15 @@ impl Stage {
             Ok(runtime) => (Some(Arc::new(runtime)), None),
             Err(error) => (None, Some(error)),
         };
+        let other = (plan.others > 0).then(|| build_other(plan.others));
+        let other = other.and_then(Result::ok).map(Arc::new);
         let stage = Arc::new(Self {
             plan,
             log,
             fates,
             totals,
             runtime: Mutex::new(runtime),
+            other: Mutex::new(other),
             is_over: AtomicBool::new(false),
             exits,
         });
@@ -80,6 +85,16 @@ impl Stage {
 
     pub(crate) fn runtime(&self) -> Option<Arc<Runtime>> {
         self.runtime.lock().clone()
+    }
+
+    pub(crate) fn other(&self) -> Option<Arc<Runtime>> {
+        self.other.lock().clone()
+    }
+
+    /// Nothing runs any more.
+    pub(crate) fn close(&self) {
+        let other = self.other.lock().take();
+        drop(other);
     }
 
     /// For a dump: the lock may be held for ever.
@@ -145,7 +160,7 @@ impl Stage {
             End::Early(Place::Other, at) => {
                 self.wait_for(at);
                 // Its threads may be refused, too.
-                match Runtime::builder().num_threads(2).build() {
+                match build_other(2) {
                     Ok(other) => {
                         let body = |_| self.drop_as(Fault::DroppedInOther);
                         other.batch(0..4).for_each(body);
@@ -164,4 +179,13 @@ impl Stage {
             thread::yield_now();
         }
     }
+}
+
+/// A runtime whose workers die of nothing, and do all that it is called for.
+fn build_other(workers: usize) -> Result<Runtime, BuildError> {
+    Runtime::builder()
+        .num_threads(workers)
+        .pinning(Pinning::Off)
+        .run_on_caller(false)
+        .build()
 }
