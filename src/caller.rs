@@ -89,7 +89,7 @@ impl Call<'_> {
             };
             let mut chair = match before {
                 // Where the board is full nobody else would ever see the items.
-                Before::Around(_) if claim.is_some() && !may_run_in(self.crew) => {
+                Before::Around(_) if claim.is_some() && !frame::may_run_in(self.crew) => {
                     Chair::none(self.crew)
                 }
                 _ => Chair::take(self.crew),
@@ -295,11 +295,6 @@ enum Kind {
     Extra,
     /// None: callers do not work along.
     None,
-}
-
-/// Whether this thread may run items of `crew`.
-fn may_run_in(crew: &Crew) -> bool {
-    crew.lets_callers_run() || frame::seat_in(crew).is_some()
 }
 
 impl<'c> Chair<'c> {

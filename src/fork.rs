@@ -50,7 +50,7 @@ where
     match isolate::catch(a) {
         Ok(ra) => {
             let queue = frame::same_queue();
-            // SAFETY: this thread owns the queue, and has pushed.
+            // SAFETY: this thread owns the queue; what `a` has pushed was popped before `a` ended.
             if unsafe { queue.ring.pop(fork.place()) } {
                 // SAFETY: popped, so it is ours: INVARIANT(stage).
                 let b = unsafe { fork.body() };
@@ -71,7 +71,7 @@ where
 {
     let panic = caught(payload);
     let queue = frame::same_queue();
-    // SAFETY: this thread owns the queue, and has pushed.
+    // SAFETY: this thread owns the queue; what `a` has pushed was popped before `a` ended.
     if unsafe { queue.ring.pop(fork.place()) } {
         // SAFETY: popped, so it is ours: INVARIANT(stage).
         let b = unsafe { fork.body() };
@@ -224,7 +224,7 @@ fn close(queue: &Queue, site: Site, alone: bool) {
     // SAFETY: who forks owns the queue.
     unsafe { queue.ring.rest() };
     frame::with_crew(|crew| {
-        // None in a child of `fork` that returns from `a`: it is in no frame any more.
+        // None in a child of `fork` that returns from `b`: it is in no frame any more.
         let Some(crew) = crew else { return };
         let now_ns = crew.now_ns();
         let took_ns = now_ns.saturating_sub(queue.began_ns.load(Ordering::Relaxed));

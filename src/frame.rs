@@ -235,6 +235,11 @@ pub(crate) fn seat_in(crew: &Crew) -> Option<usize> {
     seat_at(crew.id().addr())
 }
 
+/// Whether this thread may run what it calls in `crew`: it sits there, or callers work along.
+pub(crate) fn may_run_in(crew: &Crew) -> bool {
+    crew.lets_callers_run() || seat_in(crew).is_some()
+}
+
 /// As [`seat_in`], of the crew at this address, which may be gone.
 pub(crate) fn seat_at(crew: usize) -> Option<usize> {
     find(|frame| (frame.crew.addr() == crew).then_some(frame.worker))
