@@ -58,6 +58,7 @@ pub struct Builder {
     panic_locations: bool,
     run_on_caller: bool,
     restart_budget: (u32, Duration),
+    spare_threads: usize,
 }
 
 impl Default for Builder {
@@ -72,6 +73,7 @@ impl Default for Builder {
             panic_locations: true,
             run_on_caller: true,
             restart_budget: (3, Duration::from_secs(5)),
+            spare_threads: 0,
         }
     }
 }
@@ -160,6 +162,40 @@ impl Builder {
         self
     }
 
+    /// How many spare threads there may be, which take the parts of threads that block: in [`blocking`](crate::blocking), or in an item
+    /// that a batch finds [slow](crate::Batch::slow_after) or [over its deadline](crate::Batch::item_deadline). Workers and spares are at
+    /// most 4096. Default: none.
+    ///
+    /// As many spares are at work as threads block, so that no CPU is left idle by them; each runs on the CPU of the worker whose part
+    /// it takes, and rests when that goes on. Its thread is started when it is first wanted; if that is refused, the runtime goes on
+    /// without, as it does where more threads block than there are spares. Resting costs nothing but a stack. Each spare makes every batch a
+    /// little dearer (some nanoseconds, for a seat that is looked at), so give it as many as are likely to block at once, not hundreds.
+    ///
+    /// [`Ctx::worker`](crate::Ctx::worker) numbers spares after the workers, and the handlers are called with those numbers. Broadcasts
+    /// do not reach them.
+    ///
+    /// ```
+    /// use ganger::Runtime;
+    /// use std::sync::Barrier;
+    /// use std::time::Duration;
+    ///
+    /// let rt = Runtime::builder().num_threads(1).spare_threads(1).run_on_caller(false).build()?;
+    /// let last_has_ended = Barrier::new(2);
+    /// let report = rt.batch(0..100).slow_after(Duration::from_millis(5)).run(|i, _| {
+    ///     // The first item hangs until the last one ends: so somebody else must run that.
+    ///     if i == 0 || i == 99 {
+    ///         last_has_ended.wait();
+    ///     }
+    ///     Ok::<_, ()>(())
+    /// });
+    /// assert_eq!(report.summary().done(), 100);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn spare_threads(mut self, spares: usize) -> Self {
+        self.spare_threads = spares;
+        self
+    }
+
     /// Starts the master and the workers.
     ///
     /// # Errors
@@ -170,7 +206,14 @@ impl Builder {
         forked::watch(frame::orphan);
         let machine = Machine::look();
         let threads = self.threads(&machine)?;
-        let meant = self.placement(threads, &machine);
+        let spares = self.spare_threads;
+        if spares > MOST_THREADS - threads {
+            return Err(BuildError::TooManyThreads {
+                asked: threads.saturating_add(spares),
+                most: MOST_THREADS,
+            });
+        }
+        let mut meant = self.placement(threads, &machine);
         if self.panic_locations {
             hook::install();
         }
@@ -180,6 +223,7 @@ impl Builder {
             .collect();
         let crew = Arc::new(Crew::new(
             threads,
+            spares,
             machine.parallelism,
             &pins,
             self.run_on_caller,
@@ -188,6 +232,8 @@ impl Builder {
             name if name.contains('\0') => Err(BuildError::ThreadName { index, name }),
             name => Ok(Post::new(name, meant)),
         };
+        // A spare goes to the CPU of whoever blocks.
+        meant.resize(threads + spares, Err("it has nobody's part".to_owned()));
         let roster = meant.into_iter().enumerate().map(post);
         let roster: Arc<[Post]> = roster.collect::<Result<_, _>>()?;
         let plan = Plan {
@@ -258,6 +304,7 @@ impl fmt::Debug for Builder {
             .field("panic_locations", &self.panic_locations)
             .field("run_on_caller", &self.run_on_caller)
             .field("restart_budget", &self.restart_budget)
+            .field("spare_threads", &self.spare_threads)
             .finish_non_exhaustive()
     }
 }

@@ -73,7 +73,7 @@ impl Call<'_> {
         let entry = match &claim {
             Some(claim) => claim.entry(),
             None => {
-                unposted = Entry::new(self.crew.workers() + 1);
+                unposted = Entry::new(self.crew.seats());
                 &unposted
             }
         };
@@ -98,8 +98,8 @@ impl Call<'_> {
             let rest_ns = self.estimate_ns();
             let pays = enlist::pays(rest_ns, self.crew.costs.wake_price_ns());
             let helpable = claim.is_some()
-                && self.crew.workers() > 0
-                && (self.items == Items::Growing || self.len > 1 && self.crew.workers() > 1);
+                && self.crew.places() > 0
+                && (self.items == Items::Growing || self.len > 1 && self.crew.places() > 1);
             self.fill(entry, &chair, helpable && (pays || self.cut.is_some()));
             // SAFETY: the entry is ours by `claim`, or by being a local. The region is a local of this closure, which returns
             // only after `wait_for_the_end`, and does not unwind, by `no_unwind`.
@@ -137,7 +137,7 @@ impl Call<'_> {
                 }
             }
             if chair.may_run() {
-                now_ns = participate(&region, self.crew.workers(), chair.worker(), now_ns);
+                now_ns = participate(&region, self.crew.extra(), chair.worker(), now_ns);
             }
             let mut earlier = Vec::new();
             let ended_ns = wait_for_the_end(&region, &mut chair, &mut earlier, now_ns);
@@ -168,7 +168,7 @@ impl Call<'_> {
     /// Puts the items into the words: over all seats if `spread`, else into the caller's own.
     fn fill(&self, entry: &Entry, chair: &Chair<'_>, spread: bool) {
         let sleep = &self.crew.sleep;
-        let (seats, own) = (entry.seats(), self.crew.workers());
+        let (seats, own) = (entry.seats(), self.crew.extra());
         if !spread || sleep.parked() + sleep.searching() == 0 {
             seats[own].word.fill(span(&(0..self.len)));
             return;
@@ -180,13 +180,15 @@ impl Call<'_> {
         };
         match self.cut {
             Some(cut) => cut.iter().cloned().enumerate().for_each(fill),
-            None => partition::equal(self.len, own).enumerate().for_each(fill),
+            None => partition::equal(self.len, self.crew.workers())
+                .enumerate()
+                .for_each(fill),
         }
     }
 
     /// Learns from the caller's own share: the others' lie in their caches. `tiny`: the region did not pay for a wake-up.
     fn learn(&self, entry: &Entry, began_ns: u64, ended_ns: u64, tiny: bool) {
-        let seat = &entry.seats()[self.crew.workers()];
+        let seat = &entry.seats()[self.crew.extra()];
         let own = seat.share(entry.posting()).unwrap_or_default();
         self.crew.costs.learn(self.site, own.items, own.busy_ns);
         let alone = tiny && own.items == self.len as u64;
@@ -229,8 +231,8 @@ fn wait_for_the_end(
         let may_run = chair.may_run();
         if has_work && may_run {
             chair.sit();
-            earlier.extend(entry.seats()[crew.workers()].rename(entry.posting(), chair.worker()));
-            since_ns = participate(region, crew.workers(), chair.worker(), crew.now_ns());
+            earlier.extend(entry.seats()[crew.extra()].rename(entry.posting(), chair.worker()));
+            since_ns = participate(region, crew.extra(), chair.worker(), crew.now_ns());
             continue;
         }
         if !used && !has_work && region.task.close(&|| entry.try_close()) {
@@ -350,7 +352,7 @@ impl<'c> Chair<'c> {
     fn worker(&self) -> usize {
         match self.kind {
             Kind::Held(worker) | Kind::Borrowed(worker) => worker,
-            Kind::Extra | Kind::None => self.crew.workers(),
+            Kind::Extra | Kind::None => self.crew.extra(),
         }
     }
 }

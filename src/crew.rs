@@ -13,6 +13,7 @@ use crate::mail::Mail;
 use crate::policy::enlist;
 use crate::policy::spin::Budget;
 use crate::sleep::Sleep;
+use crate::spares::Spares;
 use crate::sync::{AtomicU32, Ordering, fence};
 use crate::tasks::{Task, Tasks};
 use crate::timers::Timers;
@@ -37,9 +38,11 @@ pub(crate) struct Crew {
     pub(crate) sleep: Sleep,
     pub(crate) costs: Costs,
     pub(crate) timers: Timers,
+    spares: Spares,
     /// How many threads sleep until something has ended, and would help with it.
     dozing: CachePadded<AtomicU32>,
     workers: usize,
+    places: usize,
     /// Whether a thread from outside works along on what it calls.
     callers_run: bool,
     cpus: usize,
@@ -55,6 +58,7 @@ impl Crew {
     /// thread from outside works along on what it calls.
     pub(crate) fn new(
         workers: usize,
+        spares: usize,
         cpus: usize,
         pins: &[Option<usize>],
         callers_run: bool,
@@ -69,18 +73,21 @@ impl Crew {
         for (worker, cpu) in real {
             worker_of_cpu[cpu] = Some(worker);
         }
+        let places = workers + spares;
         Self {
-            // One seat more than workers: the caller's.
-            board: Board::new(workers + 1),
-            forks: Forks::new(workers),
-            tasks: Tasks::new(workers),
+            // One seat more than places: the caller's.
+            board: Board::new(places + 1),
+            forks: Forks::new(places),
+            tasks: Tasks::new(places),
             calls: Calls::new(),
-            mail: Mail::new(workers),
-            sleep: Sleep::new(workers),
+            mail: Mail::new(workers, spares),
+            sleep: Sleep::new(workers, spares),
             costs: Costs::new(),
             timers: Timers::new(),
+            spares: Spares::new(workers, spares),
             dozing: CachePadded::new(AtomicU32::new(0)),
             workers,
+            places,
             callers_run,
             cpus,
             worker_of_cpu: worker_of_cpu.into(),
@@ -94,9 +101,68 @@ impl Crew {
         self.workers
     }
 
-    /// How many participants a region can have: one more than workers, its caller.
+    /// How many threads of its own there can be: workers, and after them spares.
+    #[inline]
+    pub(crate) fn places(&self) -> usize {
+        self.places
+    }
+
+    /// The name of a thread that has nobody's place, and the seat of a region's caller.
+    #[inline]
+    pub(crate) fn extra(&self) -> usize {
+        self.places
+    }
+
+    /// How many participants a region can have: one more than places, its caller.
     pub(crate) fn seats(&self) -> usize {
-        self.workers + 1
+        self.places + 1
+    }
+
+    #[inline]
+    pub(crate) fn spares(&self) -> &Spares {
+        &self.spares
+    }
+
+    /// The thread at `place` is about to block, or has been found to: a spare takes its part until [`unblock`](Self::unblock) is called.
+    /// False if that need not be: nobody relies on that thread, or there are no spares.
+    #[cold]
+    pub(crate) fn block(&self, place: usize) -> bool {
+        if place == self.extra() || !self.has_spares() {
+            return false;
+        }
+        let Some(blocked) = self.spares.block(&self.sleep, place) else {
+            return false;
+        };
+        if blocked.wants_thread {
+            self.timers.call_master();
+        }
+        true
+    }
+
+    /// It goes on.
+    #[cold]
+    pub(crate) fn unblock(&self, place: usize) {
+        self.spares.unblock(&self.sleep, place);
+    }
+
+    #[inline]
+    pub(crate) fn has_spares(&self) -> bool {
+        self.places > self.workers
+    }
+
+    /// The thread at `place`, searching: whether it is a spare that rests from now on. Then it is no longer among the searchers.
+    #[inline]
+    pub(crate) fn retires(&self, place: usize) -> bool {
+        let retires = self.spares.retires(&self.sleep, place);
+        if retires {
+            self.sleep.end_search();
+            // Pairs with the fence between making work and looking for searchers.
+            fence(Ordering::SeqCst);
+            if self.sleep.searching() == 0 && self.has_work(place) {
+                self.wake_one();
+            }
+        }
+        retires
     }
 
     /// Nanoseconds since the crew was made.

@@ -293,7 +293,7 @@ pub(crate) fn inside<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R
 
 /// Runs `body` as a thread from outside.
 fn as_guest<R>(crew: &Crew, node: Option<&Node<'_>>, body: impl FnOnce() -> R) -> R {
-    let nobody = crew.workers();
+    let nobody = crew.extra();
     let Some(guest) = crew.forks.claim() else {
         return frame::enter(crew, nobody, node, body);
     };

@@ -11,21 +11,30 @@ pub struct Health {
     pub num_threads: usize,
     /// How many of them work, or are being replaced.
     pub alive: usize,
+    /// How many [spares](crate::Builder::spare_threads) are at work at this moment, in place of threads that block.
+    pub spares: usize,
     /// How often a lost worker was replaced.
     pub restarts: u64,
-    /// Those that will not be replaced; [`WorkerInfo::lost`] says why.
+    /// Those, of workers and spares, that will not be replaced; [`WorkerInfo::lost`] says why.
     pub lost: Vec<WorkerInfo>,
 }
 
 impl Health {
-    pub(crate) fn of(workers: Vec<WorkerInfo>) -> Self {
+    pub(crate) fn of(
+        workers: Vec<WorkerInfo>,
+        spares: usize,
+        lost_spares: Vec<WorkerInfo>,
+    ) -> Self {
         let num_threads = workers.len();
         let restarts = workers.iter().map(WorkerInfo::restarts).sum();
         let is_lost = |worker: &WorkerInfo| worker.lost().is_some();
-        let lost: Vec<_> = workers.into_iter().filter(is_lost).collect();
+        let mut lost: Vec<_> = workers.into_iter().filter(is_lost).collect();
+        let alive = num_threads - lost.len();
+        lost.extend(lost_spares);
         Self {
             num_threads,
-            alive: num_threads - lost.len(),
+            alive,
+            spares,
             restarts,
             lost,
         }
@@ -33,13 +42,16 @@ impl Health {
 
     /// Whether it runs with fewer workers than it was built with.
     pub fn is_degraded(&self) -> bool {
-        !self.lost.is_empty()
+        self.alive < self.num_threads
     }
 }
 
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} workers", self.alive, self.num_threads)?;
+        if self.spares > 0 {
+            write!(f, " and {} spares", self.spares)?;
+        }
         if self.restarts > 0 {
             write!(f, ", {} restarts", self.restarts)?;
         }

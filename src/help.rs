@@ -54,7 +54,7 @@ fn run_left_tasks(crew: &Crew) {
     if before == crew.id() {
         return;
     }
-    let nobody = crew.workers();
+    let nobody = crew.extra();
     frame::enter(crew, nobody, None, || {
         while let Some(task) = crew.tasks.pop() {
             task.call(&nobody);
@@ -177,7 +177,7 @@ fn region_within<R>(
     worker: usize,
     with: impl FnOnce(&Region<'_>) -> R,
 ) -> Option<R> {
-    if !node.has_regions() || worker >= crew.workers() {
+    if !node.has_regions() || worker == crew.extra() {
         return None;
     }
     let mut with = Some(with);

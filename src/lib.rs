@@ -10,6 +10,7 @@
 
 mod barrier;
 mod batch;
+mod blocking;
 mod board;
 mod broadcast;
 mod builder;
@@ -53,6 +54,7 @@ mod seat;
 mod shutdown;
 mod sleep;
 mod slots;
+mod spares;
 mod summary;
 mod sync;
 mod task;
@@ -67,6 +69,7 @@ pub use batch::{
     Always, Batch, Ctx, Decide, Divisible, Event, Failure, Fold, If, Interrupted, Lend, Plain,
     Settings, Source, StatefulBatch, Supervised,
 };
+pub use blocking::blocking;
 pub use broadcast::BroadcastCtx;
 pub use builder::{Builder, Pinning};
 pub use cancel::{CancelToken, DropGuard};

@@ -1,6 +1,6 @@
 //! What a certain worker must run itself: its share of a broadcast.
 //!
-//! Each worker has a box, open until it leaves. A letter is the address of something on the sender's stack, which waits until
+//! Each worker has a box, open until it leaves; that of a spare is never opened. A letter is the address of something on the sender's stack, which waits until
 //! every letter was read, or came back because the box was closed. A box is a locked queue: broadcasts are rare.
 
 use crate::sync::{AtomicU32, Mutex, Ordering};
@@ -40,14 +40,14 @@ impl fmt::Debug for Mail {
 }
 
 impl Mail {
-    pub(crate) fn new(workers: usize) -> Self {
-        let open = |_| {
+    pub(crate) fn new(workers: usize, spares: usize) -> Self {
+        let open = |index| {
             CachePadded::new(MailBox {
-                letters: Mutex::new(Some(VecDeque::new())),
+                letters: Mutex::new((index < workers).then(VecDeque::new)),
                 waiting: AtomicU32::new(0),
             })
         };
-        Self((0..workers).map(open).collect())
+        Self((0..workers + spares).map(open).collect())
     }
 
     /// Sends a letter to `worker`; false if that one has left. Afterwards a fence must come, and the worker be called.

@@ -240,12 +240,10 @@ impl Runtime {
         let still_running = if is_complete {
             Vec::new()
         } else {
-            let up = |worker: &WorkerInfo| {
-                let is_up = &self.roster[worker.index].is_up;
-                // Relaxed: a figure.
-                is_up.load(Ordering::Relaxed)
-            };
-            self.workers().into_iter().filter(up).collect()
+            // Relaxed: a figure.
+            let is_up = |index: &usize| self.roster[*index].is_up.load(Ordering::Relaxed);
+            let places = (0..self.roster.len()).filter(is_up);
+            places.map(|index| self.info(index)).collect()
         };
         let (finished_now, cancelled_now) = self.crew.tasks.counts();
         ShutdownReport {
@@ -288,15 +286,21 @@ impl Runtime {
     /// The workers: their threads, and where they are pinned or why not. Waits until all have tried.
     pub fn workers(&self) -> Vec<WorkerInfo> {
         self.crew.process.enter();
-        let info = |(index, post): (usize, &Post)| WorkerInfo {
+        let workers = 0..self.crew.workers();
+        workers.map(|index| self.info(index)).collect()
+    }
+
+    /// Of the one at this place: waits until it has tried to be pinned.
+    fn info(&self, index: usize) -> WorkerInfo {
+        let post = &self.roster[index];
+        WorkerInfo {
             index,
             thread_name: post.thread_name.clone(),
             pin: post.pin.wait().lock().clone(),
             lost: post.lost.get().cloned(),
             restarts: post.restarts(),
             sleeps: self.crew.sleep.sleeps(index),
-        };
-        self.roster.iter().enumerate().map(info).collect()
+        }
     }
 
     /// Whether all workers are there, how often one had to be replaced, and which are lost for good. As
@@ -310,7 +314,11 @@ impl Runtime {
     /// # Ok::<(), ganger::BuildError>(())
     /// ```
     pub fn health(&self) -> Health {
-        Health::of(self.workers())
+        let is_lost = |index: &usize| self.roster[*index].lost.get().is_some();
+        let spares = (self.crew.workers()..self.crew.places()).filter(is_lost);
+        let lost_spares = spares.map(|index| self.info(index)).collect();
+        let at_work = self.crew.spares().at_work();
+        Health::of(self.workers(), at_work, lost_spares)
     }
 }
 
@@ -355,7 +363,7 @@ pub fn global() -> &'static Runtime {
         };
         built.unwrap_or_else(|error| {
             eprintln!("ganger: {error}; batches run on their callers alone");
-            Runtime::new_with(Arc::new(Crew::new(0, 1, &[], true)), Arc::new([]), None)
+            Runtime::new_with(Arc::new(Crew::new(0, 0, 1, &[], true)), Arc::new([]), None)
         })
     })
 }

@@ -38,8 +38,8 @@ pub struct TaskHandle<T> {
     task: Arc<dyn Joinable<T>>,
     /// The address of the crew into which it was spawned.
     crew: usize,
-    /// How many workers there are.
-    workers: usize,
+    /// The name of a thread that has nobody's place.
+    extra: usize,
 }
 
 /// What a handle sees of its task.
@@ -229,7 +229,7 @@ where
     let handle = TaskHandle {
         task: cell.clone(),
         crew: crew.id().addr(),
-        workers: crew.workers(),
+        extra: crew.extra(),
     };
     let queued = Queued(Some(cell));
     let task = Task::new(move |worker: &usize| {
@@ -276,7 +276,7 @@ impl<T> TaskHandle<T> {
     /// If the task panicked, or was [cancelled](crate::Shutdown::CancelQueued).
     pub fn join(self) -> Result<T, TaskError> {
         if frame::with_crew(|crew| crew.is_some()) {
-            let worker = frame::seat_at(self.crew).unwrap_or(self.workers);
+            let worker = frame::seat_at(self.crew).unwrap_or(self.extra);
             self.task.run_if_unbegun(worker);
         }
         match self.wait_until(None) {

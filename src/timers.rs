@@ -130,6 +130,12 @@ impl Timers {
         }
     }
 
+    /// Wakes the master, for something that is no alarm.
+    pub(crate) fn call_master(&self) {
+        // Full means that it was rung already.
+        let _ = self.0.ring.try_send(());
+    }
+
     /// Master: what to listen to while it sleeps.
     pub(crate) fn bell(&self) -> &Receiver<()> {
         &self.0.bell

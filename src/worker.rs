@@ -24,7 +24,8 @@ const PATIENCE_NS: u64 = 2_000;
 /// How many looks there are between two reads of the clock. A power of two.
 const LOOKS_A_CLOCK: u32 = 8;
 
-/// Looks for work and helps, as worker `index`, until the crew ends and there is nothing left to help with.
+/// Looks for work and helps, as worker `index`, until the crew ends and there is nothing left to help with; or as a spare, until it is
+/// to rest, and then until it is called again or may rest in [`Sleep::rest`].
 pub(crate) fn run(crew: &Crew, index: usize) {
     let mut budget = crew.spin_budget();
     let mut since_ns = crew.now_ns();
@@ -32,15 +33,19 @@ pub(crate) fn run(crew: &Crew, index: usize) {
     let mut exposed = false;
     let mut tasks_first = true;
     let local = crew.tasks.local(index);
-    let visible = || crew.has_work(index);
+    let visible = || crew.has_work(index) || crew.spares().may_retire(index);
     let visits = || visit(crew, index, &local);
     let mut search = Search {
         sleep: &crew.sleep,
         is_on: false,
     };
-    crew.sleep.take_over(index, visible, visits);
-    search.is_on = true;
-    loop {
+    search.is_on = crew.sleep.take_over(index, visible, visits);
+    while search.is_on {
+        // It has left the searchers.
+        search.is_on = !crew.retires(index);
+        if !search.is_on {
+            break;
+        }
         // Before the look: what was spawned before the end, or by somebody who had not seen it, is found by this one at the latest.
         let ending = crew.sleep.is_ending();
         if ending {
@@ -82,8 +87,7 @@ pub(crate) fn run(crew: &Crew, index: usize) {
         budget.slept();
         // Whether it unwinds or returns, the count is right.
         search.is_on = false;
-        crew.sleep.park(index, visible, visits);
-        search.is_on = true;
+        search.is_on = crew.sleep.park(index, visible, visits);
         since_ns = crew.now_ns();
         exposed = false;
         crew.costs.wake_arrived(since_ns);
@@ -214,7 +218,7 @@ fn visit(crew: &Crew, index: usize, local: &Local<'_>) {
 
 /// One round: whether there was anything.
 fn visit_once(crew: &Crew, index: usize, local: &Local<'_>) -> bool {
-    let nobody = crew.workers();
+    let nobody = crew.extra();
     let mut found = false;
     while crew.mail.read(index, nobody) {
         found = true;

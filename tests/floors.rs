@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 7] = [
     &[
         "range", "seat", "waiter", "cancel", "entry", "board", "sleep", "slots", "ledger",
         "report", "costs", "timers", "lineage", "ring", "job", "forks", "closure", "tasks",
-        "calls", "mail", "crew", "region", "frame",
+        "calls", "mail", "spares", "crew", "region", "frame",
     ],
     &[
         "participation",
@@ -27,7 +27,7 @@ const FLOORS: [&[&str]; 7] = [
         "caller",
     ],
     &["master"],
-    &["batch", "scope", "task", "broadcast"],
+    &["batch", "scope", "task", "broadcast", "blocking"],
     &["builder", "runtime", "current", "lib"],
 ];
 

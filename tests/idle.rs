@@ -4,7 +4,8 @@
 
 mod support;
 
-use ganger::{Pinning, Runtime};
+use ganger::{Pinning, Runtime, blocking};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{Task, burn, tasks, watched};
@@ -38,13 +39,18 @@ fn an_idle_runtime_uses_no_cpu_and_is_never_switched_to() {
             .into_iter()
             .flat_map(|threads| [(threads, Pinning::Off), (threads, Pinning::Auto)])
             .map(|(threads, pinning)| {
-                let builder = Runtime::builder().num_threads(threads).pinning(pinning);
+                let builder = Runtime::builder()
+                    .num_threads(threads)
+                    .pinning(pinning)
+                    .spare_threads(1);
                 builder.build().expect("a runtime")
             })
             .collect();
+        // Each has a spare, which it needs in the last round.
         let threads: usize = runtimes.iter().map(|rt| rt.current_num_threads() + 1).sum();
+        let with_spares = threads + runtimes.len();
 
-        let work: [&dyn Fn(&Runtime); 4] = [
+        let work: [&dyn Fn(&Runtime); 5] = [
             // Nothing at all: workers that never had anything to do.
             &|_| (),
             &|rt| {
@@ -61,6 +67,15 @@ fn an_idle_runtime_uses_no_cpu_and_is_never_switched_to() {
                     .run(|_, _| -> Result<(), ()> { panic!("expected") });
                 assert_eq!(report.summary().panicked(), 100);
             },
+            &|rt| {
+                let all = Arc::new(Barrier::new(rt.current_num_threads() + 1));
+                let wait = |_| {
+                    let all = all.clone();
+                    rt.spawn(move || _ = blocking(|| all.wait()))
+                };
+                let tasks: Vec<_> = (0..=rt.current_num_threads()).map(wait).collect();
+                tasks.into_iter().for_each(|task| task.join().expect("run"));
+            },
         ];
         for (round, work) in work.into_iter().enumerate() {
             runtimes.iter().for_each(work);
@@ -68,7 +83,7 @@ fn an_idle_runtime_uses_no_cpu_and_is_never_switched_to() {
                 let workers = runtimes.iter().flat_map(Runtime::workers);
                 workers.map(|worker| worker.sleeps()).collect()
             };
-            let before = settled(threads);
+            let before = settled(if round == 4 { with_spares } else { threads });
             let sleeps_before = sleeps();
             // The observation window itself: nothing is waited for.
             thread::sleep(Duration::from_secs(1));

@@ -53,9 +53,9 @@ impl<'c> Ctx<'c> {
         self.index
     }
 
-    /// Under which worker's name it runs: below [`current_num_threads`](crate::Runtime::current_num_threads), or equal to it
-    /// for a caller from outside that came when no worker was idle. Two items of one batch that run at the same moment have
-    /// different ones.
+    /// Under which worker's name it runs: below [`current_num_threads`](crate::Runtime::current_num_threads); after those come the
+    /// [spares](crate::Builder::spare_threads), if there may be any; and then, one more, a caller from outside that came when no worker
+    /// was idle. Two items of one batch that run at the same moment have different ones.
     #[inline]
     pub fn worker(&self) -> usize {
         self.worker

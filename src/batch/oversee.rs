@@ -198,7 +198,7 @@ where
 
     fn give_up(&self, items: Range<usize>) {
         if P::OWNS {
-            let station = Station::new(self.make, &self.desk.strays, self.crew.workers());
+            let station = Station::new(self.make, &self.desk.strays, self.crew.extra());
             for index in items.clone() {
                 // SAFETY: claimed, and not taken.
                 station.dispose(unsafe { self.parts.take(index) });

@@ -1,4 +1,5 @@
-//! Looking after items that run: which of them are slow, and which have overrun their deadline.
+//! Looking after items that run: which of them are slow, and which have overrun their deadline. For both a spare is called, if there
+//! are any.
 //!
 //! The master looks at what participants note on their [posts](super::post), without stopping them.
 //!
@@ -10,6 +11,7 @@
 
 use super::event::{Event, Reporter};
 use super::post::{Post, Running};
+use crate::barrier::Barrier;
 use crate::crew::Crew;
 use crate::sync::Mutex;
 use crate::timers::Alarm;
@@ -37,6 +39,8 @@ pub(super) struct Patrol {
     deadline_ns: Option<u64>,
     /// The clock is read for items, too, that are believed to be so short that nobody would.
     is_strict: bool,
+    /// None where there are no spares.
+    spares: Option<Barrier>,
     posts: Box<[CachePadded<Post>]>,
     /// Locked by the master alone.
     seen: Mutex<Vec<Seen>>,
@@ -49,11 +53,13 @@ struct Seen {
     run: u64,
     since_ns: u64,
     told_slow: bool,
+    has_stand_in: bool,
 }
 
 /// A participant at its post.
 pub(super) struct Sentry<'w> {
     patrol: &'w Patrol,
+    worker: usize,
     turn: Turn<'w>,
     /// When the item at hand began, if somebody looked.
     since_ns: Option<u64>,
@@ -71,10 +77,11 @@ impl Patrol {
         let seats = crew.seats();
         let deadline = limits.deadline;
         Self {
-            crew,
             limits,
             deadline_ns: deadline.map(as_ns),
             is_strict: deadline.is_some_and(|deadline| deadline < SHORT),
+            spares: crew.has_spares().then(Barrier::of_this_process),
+            crew,
             posts: (0..seats).map(|_| CachePadded::new(Post::new())).collect(),
             seen: Mutex::new(vec![Seen::default(); seats]),
             reporter,
@@ -97,6 +104,7 @@ impl Patrol {
         let run = post.stand(worker);
         Sentry {
             patrol: self,
+            worker,
             turn: Turn { post, run },
             since_ns: None,
         }
@@ -114,7 +122,7 @@ impl Patrol {
             *seen = Seen {
                 run,
                 since_ns: since_ns.unwrap_or(now_ns),
-                told_slow: false,
+                ..Seen::default()
             };
         }
         let elapsed_ns = now_ns.saturating_sub(seen.since_ns);
@@ -145,7 +153,23 @@ impl Patrol {
                 elapsed,
             });
         }
+        let is_stuck = seen.told_slow || post.is_marked(run);
+        if is_stuck && !seen.has_stand_in {
+            seen.has_stand_in = self.stand_in(post, run, worker);
+        }
         next
+    }
+
+    /// Calls a spare for this run. False if there was none to be called.
+    fn stand_in(&self, post: &Post, run: u64, worker: usize) -> bool {
+        let Some(barrier) = self.spares else {
+            return false;
+        };
+        let is_called = self.crew.block(worker);
+        if is_called && !post.spare(run, barrier) {
+            self.crew.unblock(worker);
+        }
+        is_called
     }
 }
 
@@ -187,6 +211,11 @@ impl<'w> Sentry<'w> {
         let turn = self.turn;
         self.turn.run += 1;
         turn.post.end(turn.run);
+        if let Some(barrier) = self.patrol.spares
+            && turn.post.sends_spare_back(turn.run, barrier)
+        {
+            self.patrol.crew.unblock(self.worker);
+        }
         let limit_ns = self.patrol.deadline_ns;
         turn.is_over()
             || limit_ns

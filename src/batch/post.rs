@@ -8,10 +8,15 @@
 //!
 //! *The mark* says which run has overrun its deadline, by its number: one that comes late says nothing of the next run.
 //!
+//! *Stand-ins.* The master notes the run for which it has called a spare, with a heavy barrier before it looks whether that still runs;
+//! the participant ends a run, with a light one, and looks whether it was noted. So at least one of them finds a run that is noted
+//! and has ended; it sends the spare back if it takes the note off, which one of them does.
+//!
 //! *Ordering.* The participant ends a run, fences (Release), and writes; then it begins the next run (Release). The reader that
 //! sees the beginning (Acquire) sees what was written before it; the reader that sees something written later sees, after its own fence
 //! (Acquire), that the run has ended.
 
+use crate::barrier::Barrier;
 use crate::sync::{AtomicU64, Ordering, fence};
 
 /// See the [module](self).
@@ -25,6 +30,9 @@ pub(super) struct Post {
     since_ns: AtomicU64,
     /// The run that has been found to overrun. Written by the master.
     overran: AtomicU64,
+    /// The run for which a spare stands in; zero if none does, or its end was seen. Written by the master, and taken by whoever sees
+    /// the end.
+    spared: AtomicU64,
 }
 
 /// What a look has found.
@@ -45,6 +53,7 @@ impl Post {
             worker: AtomicU64::new(0),
             since_ns: AtomicU64::new(0),
             overran: AtomicU64::new(0),
+            spared: AtomicU64::new(0),
         }
     }
 
@@ -101,6 +110,28 @@ impl Post {
         self.overran.store(run, Ordering::Relaxed);
     }
 
+    /// Master: a spare was called for this run. False if that has ended, and it is for the master to send the spare back.
+    pub(super) fn spare(&self, run: u64, barrier: Barrier) -> bool {
+        self.spared.store(run, Ordering::Relaxed);
+        barrier.heavy();
+        self.run.load(Ordering::Relaxed) == run || !self.take_spare(run)
+    }
+
+    /// Participant, after it has [ended](Self::end) the run: whether it is for it to send a spare back.
+    #[inline]
+    pub(super) fn sends_spare_back(&self, run: u64, barrier: Barrier) -> bool {
+        barrier.light();
+        self.spared.load(Ordering::Relaxed) == run && self.take_spare(run)
+    }
+
+    #[cold]
+    fn take_spare(&self, run: u64) -> bool {
+        let relaxed = Ordering::Relaxed;
+        self.spared
+            .compare_exchange(run, 0, relaxed, relaxed)
+            .is_ok()
+    }
+
     /// Whether this run was marked.
     #[inline]
     pub(super) fn is_marked(&self, run: u64) -> bool {
@@ -113,6 +144,31 @@ mod model {
     use super::*;
     use loom::sync::Arc;
     use loom::thread;
+
+    /// The master calls a spare for an item that ends meanwhile: somebody sends it back, once.
+    #[test]
+    fn post_sends_a_spare_back_once() {
+        loom::model(|| {
+            let post = Arc::new(Post::new());
+            let master = {
+                let post = post.clone();
+                thread::spawn(move || {
+                    let running = post.read()?;
+                    Some(post.spare(running.run, Barrier::Symmetric))
+                })
+            };
+            let last = post.stand(7);
+            let mut sent_back = 0;
+            for run in [last + 1, last + 3] {
+                post.begin(run, 10, Some(Some(100)));
+                post.end(run);
+                sent_back += u32::from(post.sends_spare_back(run, Barrier::Symmetric));
+            }
+            let called = master.join().unwrap();
+            sent_back += u32::from(called == Some(false));
+            assert_eq!(sent_back, u32::from(called.is_some()));
+        });
+    }
 
     /// Two items, the first of which overruns, and a master who looks while they begin and end: what it reads belongs to one run, and
     /// its mark condemns nobody else.

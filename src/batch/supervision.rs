@@ -119,13 +119,16 @@ impl<'o, S: Source, P: Settings<'o>> Batch<S, P> {
     /// panics too late is [`Panicked`](crate::Outcome::Panicked) all the same. It cannot be ended from outside, and the batch does
     /// not return before it has ended, because items may borrow from the caller.
     ///
+    /// A [spare](crate::Builder::spare_threads), where there are any, takes the part of its thread until it has ended.
+    ///
     /// The time that an item waits for its turn does not count. An item that belongs to many very short ones (below about 2 µs each) may
     /// overrun by an eighth of its deadline, or a millisecond, before anybody notices.
     pub fn item_deadline(self, time: Duration) -> Batch<S, Supervised<'o, P::Decide>> {
         self.supervise(|settings| settings.limits.deadline = Some(time))
     }
 
-    /// Reports a run of an item that takes longer than this: [`Event::Slow`].
+    /// Reports a run of an item that takes longer than this: [`Event::Slow`]. A [spare](crate::Builder::spare_threads), where there are
+    /// any, takes the part of its thread until it has ended.
     pub fn slow_after(self, time: Duration) -> Batch<S, Supervised<'o, P::Decide>> {
         self.supervise(|settings| settings.limits.slow_after = Some(time))
     }

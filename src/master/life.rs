@@ -57,22 +57,40 @@ impl Plan {
 
     /// A worker's life; or why it is lost.
     fn live(&self, index: usize) -> Result<(), String> {
-        let post = &self.roster[index];
-        post.set_pin(self.pin(index));
+        self.take_part(index);
         self.crew.sleep.move_in(index, current());
         if let Some(panic) = call(&self.crew, &self.start_handler, index) {
             return Err(format!("its start_handler {panic}"));
         }
-        if let Err(payload) = isolate::catch(|| worker::run(&self.crew, index)) {
-            return Err(format!("its loop {}", TaskPanic::caught(payload, index)));
-        }
+        let is_spare = index >= self.crew.workers();
+        let work = || {
+            if is_spare {
+                self.crew.sleep.rest(index);
+                self.take_part(index);
+            }
+            worker::run(&self.crew, index);
+        };
+        // A worker's loop ends with the runtime, a spare's also when it is to rest.
+        while {
+            if let Err(payload) = isolate::catch(work) {
+                return Err(format!("its loop {}", TaskPanic::caught(payload, index)));
+            }
+            is_spare && !self.crew.sleep.is_ending()
+        } {}
         // The panic hook was told; there is no item that this could be the outcome of.
         drop(call(&self.crew, &self.exit_handler, index));
         Ok(())
     }
 
-    fn pin(&self, index: usize) -> Pin {
-        match &self.roster[index].meant {
+    /// This thread, which is to work at place `index`, goes where its part is played.
+    fn take_part(&self, index: usize) {
+        let worker = self.crew.spares().stands_in_for(index);
+        self.roster[index].set_pin(self.pin(worker));
+    }
+
+    /// To the CPU of this worker.
+    fn pin(&self, worker: usize) -> Pin {
+        match &self.roster[worker].meant {
             Ok(cpu) if fault::refuses(Point::PinThread) => {
                 Pin::Not(format!("CPU {cpu}: a fault was injected"))
             }

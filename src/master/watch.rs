@@ -39,7 +39,7 @@ impl<'p> Watch<'p> {
             leaving: Vec::new(),
         };
         let mut failure = None;
-        for index in 0..plan.roster.len() {
+        for index in 0..plan.crew.workers() {
             match plan.spawn(index, watch.post.clone()) {
                 Ok(worker) => watch.workers[index] = Some(worker),
                 Err(source) => {
@@ -60,7 +60,10 @@ impl<'p> Watch<'p> {
         let timers = &self.plan.crew.timers;
         let mut ending = false;
         while !ending || !self.is_alone() {
-            let alarm = timers.ring_due().map_or_else(never, at);
+            let next = timers.ring_due();
+            // Whom an alarm wants to stand in, too.
+            self.start_spares();
+            let alarm = next.map_or_else(never, at);
             select! {
                 recv(events) -> event => match event {
                     Ok(Event::End) => ending = true,
@@ -87,11 +90,34 @@ impl<'p> Watch<'p> {
         self.workers.iter().all(Option::is_none)
     }
 
+    fn start_spares(&mut self) {
+        let crew = &self.plan.crew;
+        while let Some(index) = crew.spares().next_to_start() {
+            match self.plan.spawn(index, self.post.clone()) {
+                Ok(spare) => self.workers[index] = Some(spare),
+                Err(_) => crew.spares().send_home(&crew.sleep, index),
+            }
+        }
+    }
+
     fn left(&mut self, index: usize, why: Option<String>) {
         self.leaving.extend(self.workers[index].take());
         // Nobody waits here: joining one that still runs destructors would keep alarms and others waiting.
         self.leaving.retain(|thread| !thread.is_finished());
+        let crew = self.plan.crew.clone();
+        let is_wanted = index < crew.workers() || crew.spares().has_left(index);
+        if !is_wanted {
+            // A spare that was to rest.
+            return;
+        }
         let Some(why) = why else {
+            if index >= crew.workers() {
+                // Hired perhaps after it had looked for the last time, at the end.
+                crew.spares().send_home(&crew.sleep, index);
+                if crew.has_work(index) {
+                    crew.spares().call_again(&crew.sleep);
+                }
+            }
             return;
         };
         if !self.budget.take(Instant::now()) {
@@ -107,7 +133,7 @@ impl<'p> Watch<'p> {
         }
     }
 
-    /// Nobody will be worker `index` any more.
+    /// Nobody will be at place `index` any more.
     fn give_up(&mut self, index: usize, why: String) {
         let post = &self.plan.roster[index];
         let _ = post.lost.set(why);
@@ -116,6 +142,10 @@ impl<'p> Watch<'p> {
             post.set_pin(Pin::Not("there is no thread".to_owned()));
         }
         let crew = &self.plan.crew;
+        if index >= crew.workers() {
+            crew.spares().give_up(index);
+            return;
+        }
         crew.sleep.give_up();
         crew.leave(index);
         if !crew.mail.is_anybody_here() {

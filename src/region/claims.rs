@@ -47,7 +47,7 @@ impl<'r> Claims<'r> {
             chunk: Span::default(),
             unbooked: 0,
             unbooked_since_ns: now_ns,
-            has_news: seat != region.crew.workers(),
+            has_news: seat != region.crew.extra(),
             alone: true,
             token: region.task.stop(),
             at_leisure: false,

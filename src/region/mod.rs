@@ -102,7 +102,7 @@ impl Region<'_> {
     pub(crate) fn add(&self) {
         // Relaxed: published with what it counts.
         self.remaining.fetch_add(1, Ordering::Relaxed);
-        self.entry.seats()[self.crew.workers()].word.add(1);
+        self.entry.seats()[self.crew.extra()].word.add(1);
         // Pairs with the fences of sleepers: they see the item, or are seen.
         fence(Ordering::SeqCst);
         if self.may_enlist() {

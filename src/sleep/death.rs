@@ -1,23 +1,26 @@
 //! Workers that die in their sleep, and who takes their place. The [module above](super) says how.
 
-use super::{AWAKE, LENT, ORPHANED, PARKED, Sleep, VISITING, take_off};
+use super::{AWAKE, HIRED, LENT, ORPHANED, PARKED, RESTING, Sleep, VISITING, take_off};
 use crate::sync::{Ordering, fence, spin_loop};
 
 impl Sleep {
     /// Worker that has just come, before it searches: if the one before it was lost while a guest had its seat, takes its place in
-    /// sleep. It is searching when this returns.
+    /// sleep. Returns as [`park`](Self::park) does.
     pub(crate) fn take_over(
         &self,
         index: usize,
         work_visible: impl Fn() -> bool,
         visit: impl Fn(),
-    ) {
+    ) -> bool {
         let status = &self.berths[index].status;
         let relaxed = Ordering::Relaxed;
         // Acquire on failure pairs with the Release in `give_back`.
         match status.compare_exchange(ORPHANED, LENT, relaxed, Ordering::Acquire) {
             Ok(_) => self.sleep_on(Asleep::new(self, index), work_visible, visit),
-            Err(_) => self.start_search(),
+            Err(_) => {
+                self.start_search();
+                true
+            }
         }
     }
 
@@ -29,7 +32,8 @@ impl Sleep {
             // Acquire pairs with the Release of who has moved the counts.
             let seen = status.load(Ordering::Acquire);
             let next = match seen {
-                ORPHANED => return,
+                // A spare that was dismissed before it died is in no count.
+                ORPHANED | RESTING | HIRED => return,
                 AWAKE => {
                     // Somebody relies on this wake-up.
                     take_off(&self.searching);

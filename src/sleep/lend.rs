@@ -34,7 +34,7 @@ impl Sleep {
     pub(crate) fn call_lent(&self) {
         let lent = self.lent.load(Ordering::Relaxed);
         let given_up = self.given_up.load(Ordering::Relaxed);
-        if lent == 0 || ((lent + given_up) as usize) < self.berths.len() {
+        if lent == 0 || ((lent + given_up) as usize) < self.workers {
             return;
         }
         // Who sits in an orphaned berth looks when it comes.
@@ -42,7 +42,7 @@ impl Sleep {
             let status = self.berths[*index].status.load(Ordering::Relaxed);
             status == LENT || status == VISITING
         };
-        if let Some(index) = (0..self.berths.len()).find(is_there) {
+        if let Some(index) = (0..self.workers).find(is_there) {
             self.call(index);
         }
     }
@@ -52,12 +52,9 @@ impl Sleep {
         if self.parked() == 0 {
             return None;
         }
-        preferred
-            .into_iter()
-            .chain(0..self.berths.len())
-            .find(|&index| {
-                let status = &self.berths[index].status;
-                status.load(Ordering::Relaxed) == PARKED
+        preferred.into_iter().chain(0..self.workers).find(|&index| {
+            let status = &self.berths[index].status;
+            status.load(Ordering::Relaxed) == PARKED
                 // Acquire pairs with the Release of PARKED: the worker's count has moved before it is moved again.
                 && status
                     .compare_exchange(PARKED, LENT, Ordering::Acquire, Ordering::Relaxed)
@@ -67,7 +64,7 @@ impl Sleep {
                     take_off(&self.parked);
                     true
                 }
-            })
+        })
     }
 
     /// Guest: gives back the seat it borrowed. The worker is woken if the last look finds work, the end, or that the worker is

@@ -54,11 +54,17 @@
 //! the berth becomes `ORPHANED` until the seat is given back, and whoever replaces the worker meanwhile [takes its place
 //! over](Sleep::take_over), asleep as it was.
 //!
+//! *Spares.* A berth beyond those of the workers belongs to a [spare](crate::spares). It begins `RESTING`, in no count, and nobody
+//! calls it for work. Who hires it makes it `HIRED`, and unparks it; the spare makes that `AWAKE`, and begins to search as one that has
+//! just come. It rests again of its own accord, or is dismissed while it is `PARKED`, without being woken for that. Hiring, retiring and
+//! dismissing happen under the lock of the spares. Guests do not borrow its seat.
+//!
 //! *Ordering.* Statuses move by Acquire/Release, so that the thread handle and what the waker stored are seen. The counts
 //! are `Relaxed`: the fences order them against the work.
 
 mod death;
 mod lend;
+mod rest;
 
 use self::death::Asleep;
 use crate::fault::{self, Point};
@@ -80,6 +86,8 @@ const WAKING: u32 = 2;
 const LENT: u32 = 3;
 const VISITING: u32 = 4;
 const ORPHANED: u32 = 5;
+const RESTING: u32 = 6;
+const HIRED: u32 = 7;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -95,23 +103,26 @@ pub(crate) struct Sleep {
     /// A waker has relied on a watch since the last one looked.
     relied_on: AtomicBool,
     ending: AtomicBool,
+    /// Those of the workers, then those of the spares.
     berths: Box<[CachePadded<Berth>]>,
+    workers: usize,
 }
 
 #[derive(Debug)]
 struct Berth {
     status: AtomicU32,
-    /// Set by the worker before it first parks.
+    /// Set by whoever sleeps here before it first parks.
     thread: Mutex<Option<Thread>>,
     /// How often the worker fell asleep. Written by the worker alone.
     sleeps: AtomicU64,
 }
 
 impl Sleep {
-    pub(crate) fn new(workers: usize) -> Self {
-        let berth = |_| {
+    pub(crate) fn new(workers: usize, spares: usize) -> Self {
+        let berth = |index| {
+            let status = if index < workers { AWAKE } else { RESTING };
             CachePadded::new(Berth {
-                status: AtomicU32::new(AWAKE),
+                status: AtomicU32::new(status),
                 thread: Mutex::new(None),
                 sleeps: AtomicU64::new(0),
             })
@@ -124,7 +135,8 @@ impl Sleep {
             watches: AtomicU32::new(0),
             relied_on: AtomicBool::new(false),
             ending: AtomicBool::new(false),
-            berths: (0..workers).map(berth).collect(),
+            berths: (0..workers + spares).map(berth).collect(),
+            workers,
         }
     }
 
@@ -168,12 +180,19 @@ impl Sleep {
     }
 
     /// Worker, searching: sleeps until it is woken, unless the last look finds work or the end. It is searching again when
-    /// this returns.
+    /// this returns true. False: this is a spare that was dismissed meanwhile, and then hired anew or called to the end; it is in no
+    /// count.
     ///
     /// `visit` is called when somebody has [called](Self::call) this worker while a guest has its seat.
     ///
     /// If this unwinds the worker is in no count, and its berth in nobody's reach.
-    pub(crate) fn park(&self, index: usize, work_visible: impl Fn() -> bool, visit: impl Fn()) {
+    #[must_use]
+    pub(crate) fn park(
+        &self,
+        index: usize,
+        work_visible: impl Fn() -> bool,
+        visit: impl Fn(),
+    ) -> bool {
         let berth = &self.berths[index];
         self.parked.fetch_add(1, Ordering::Relaxed);
         take_off(&self.searching);
@@ -193,13 +212,18 @@ impl Sleep {
             self.searching.fetch_add(1, Ordering::Relaxed);
             take_off(&self.parked);
             asleep.wake_up();
-            return;
+            return true;
         }
-        self.sleep_on(asleep, work_visible, visit);
+        self.sleep_on(asleep, work_visible, visit)
     }
 
-    /// Worker, which has announced that it sleeps.
-    fn sleep_on(&self, mut asleep: Asleep<'_>, work_visible: impl Fn() -> bool, visit: impl Fn()) {
+    /// Worker, which has announced that it sleeps. Returns as [`park`](Self::park) does.
+    fn sleep_on(
+        &self,
+        mut asleep: Asleep<'_>,
+        work_visible: impl Fn() -> bool,
+        visit: impl Fn(),
+    ) -> bool {
         let index = asleep.index;
         let berth = &self.berths[index];
         let sleeps = berth.sleeps.load(Ordering::Relaxed);
@@ -207,6 +231,10 @@ impl Sleep {
         asleep.rounds = self.begin_watch();
         // Acquire pairs with the waker's Release of AWAKE.
         while berth.status.load(Ordering::Acquire) != AWAKE {
+            if self.is_called_from_rest(index) {
+                asleep.wake_up();
+                return false;
+            }
             if self.visit(index, &visit) {
                 break;
             }
@@ -223,6 +251,7 @@ impl Sleep {
             }
         }
         asleep.wake_up();
+        true
     }
 
     /// Waker, after it has stored the work and fenced: whether somebody will look at it soon, though nobody is woken.
@@ -307,7 +336,9 @@ impl Sleep {
         // Pairs with the fences in `park` and `give_back`.
         fence(Ordering::SeqCst);
         (0..self.berths.len()).for_each(|index| {
-            self.wake(index);
+            if !self.wake(index) {
+                self.hire(index);
+            }
         });
     }
 

@@ -13,7 +13,7 @@ struct Stage {
 impl Stage {
     fn new(workers: usize) -> Arc<Self> {
         Arc::new(Self {
-            sleep: Sleep::new(workers),
+            sleep: Sleep::new(workers, 0),
             work: AtomicU32::new(0),
         })
     }
@@ -51,10 +51,10 @@ impl Stage {
         self.sleep.move_in(index, crate::sync::current());
         self.sleep.start_search();
         let dies = || -> bool { isolate::rethrow(Box::new("expected")) };
-        let died = isolate::catch(|| self.sleep.park(index, dies, || ()));
+        let died = isolate::catch(|| _ = self.sleep.park(index, dies, || ()));
         assert!(died.is_err());
         self.sleep.move_in(index, crate::sync::current());
-        self.sleep.take_over(index, || self.has_work(), || ());
+        assert!(self.sleep.take_over(index, || self.has_work(), || ()));
         self.search_once(index);
     }
 
@@ -69,7 +69,7 @@ impl Stage {
                 self.sleep.end_search();
                 return;
             }
-            self.sleep.park(index, || self.has_work(), || ());
+            assert!(self.sleep.park(index, || self.has_work(), || ()));
         }
     }
 
@@ -107,7 +107,7 @@ fn sleep_wakes_a_second_worker_for_a_second_item() {
                 stage.sleep.move_in(index, crate::sync::current());
                 stage.sleep.start_search();
                 while !stage.take() {
-                    stage.sleep.park(index, || stage.has_work(), || ());
+                    assert!(stage.sleep.park(index, || stage.has_work(), || ()));
                 }
                 stage.sleep.end_search();
                 // The last searcher to find work looks whether there is more, and wakes the next.
@@ -198,7 +198,7 @@ fn sleep_strands_nothing_that_is_spawned_at_the_end() {
                         stage.sleep.end_search();
                         return;
                     }
-                    stage.sleep.park(0, || stage.has_work(), || ());
+                    assert!(stage.sleep.park(0, || stage.has_work(), || ()));
                 }
             })
         };

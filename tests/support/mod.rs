@@ -131,9 +131,14 @@ pub fn everywhere(body: impl Fn(&Runtime) + Sync) {
 
 /// As [`everywhere`]; `body` is told the place.
 pub fn everywhere_with(body: impl Fn(&Runtime, Place) + Sync) {
+    everywhere_on(runtime, body);
+}
+
+/// As [`everywhere_with`], with runtimes that `make` makes.
+pub fn everywhere_on(make: impl Fn(usize) -> Runtime, body: impl Fn(&Runtime, Place) + Sync) {
     for threads in THREADS {
         for place in Place::ALL {
-            let rt = runtime(threads);
+            let rt = make(threads);
             from(place, &rt, |rt| body(rt, place));
         }
     }
