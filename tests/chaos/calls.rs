@@ -152,6 +152,15 @@ impl Call {
 
     /// What an item does before it ends.
     pub(crate) fn act(&self, deed: &Deed) {
+        if deed.tells {
+            self.stage.totals.count(Fault::ToldToBlock);
+            ganger::blocking(|| self.act_out(deed));
+        } else {
+            self.act_out(deed);
+        }
+    }
+
+    fn act_out(&self, deed: &Deed) {
         if deed.burn_us > 0 {
             burn(Duration::from_micros(deed.burn_us as u64));
         }

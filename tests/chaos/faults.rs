@@ -21,6 +21,7 @@ pub(crate) enum Fault {
     PanickingDrop,
     StateRefused,
     BlockingItem,
+    ToldToBlock,
     ObserverPanic,
     DeathBeforeClaim,
     DeathAfterClaim,
@@ -29,6 +30,7 @@ pub(crate) enum Fault {
     DeathInPark,
     DeathInVisit,
     DeathInStartHandler,
+    DeathOfSpare,
     SwallowedAtClaim,
     ThreadRefused,
     PinRefused,
@@ -57,6 +59,7 @@ const ALL: [Fault; FAULTS] = [
     Fault::PanickingDrop,
     Fault::StateRefused,
     Fault::BlockingItem,
+    Fault::ToldToBlock,
     Fault::ObserverPanic,
     Fault::DeathBeforeClaim,
     Fault::DeathAfterClaim,
@@ -65,6 +68,7 @@ const ALL: [Fault; FAULTS] = [
     Fault::DeathInPark,
     Fault::DeathInVisit,
     Fault::DeathInStartHandler,
+    Fault::DeathOfSpare,
     Fault::SwallowedAtClaim,
     Fault::ThreadRefused,
     Fault::PinRefused,
@@ -137,6 +141,9 @@ pub(crate) struct Fates {
     draws: AtomicU64,
     /// Workers that were ended, and [`CALM`] when no more may be.
     deaths: AtomicUsize,
+    /// How many workers there are: those of a higher number are spares.
+    workers: usize,
+    spare_deaths: AtomicUsize,
     /// Who passed which point, the last ones: for a dump.
     passed: [AtomicU64; 128],
     next: AtomicUsize,
@@ -148,6 +155,7 @@ impl Fates {
     pub(crate) fn new(
         dangers: Dangers,
         prefix: String,
+        workers: usize,
         seed: u64,
         totals: &'static Totals,
     ) -> Self {
@@ -157,6 +165,8 @@ impl Fates {
             seed,
             draws: AtomicU64::new(0),
             deaths: AtomicUsize::new(0),
+            workers,
+            spare_deaths: AtomicUsize::new(0),
             passed: [const { AtomicU64::new(0) }; 128],
             next: AtomicUsize::new(0),
             began: Instant::now(),
@@ -169,11 +179,10 @@ impl Fates {
         Random::from(self.seed ^ draw.wrapping_mul(0xD6E8_FEB8_6659_FD93))
     }
 
-    fn is_ours(&self) -> bool {
+    /// Which thread of this run's runtime this is, if it is one.
+    fn our_number(&self) -> Option<usize> {
         let thread = thread::current();
-        thread
-            .name()
-            .is_some_and(|name| name.starts_with(&self.prefix))
+        thread.name()?.strip_prefix(&self.prefix)?.parse().ok()
     }
 
     /// Somebody has come to `point`.
@@ -187,7 +196,8 @@ impl Fates {
             Point::Claim => (strikes(dangers.swallowed), Fault::SwallowedAtClaim),
             deadly => {
                 let named = dangers.deadly.contains(&deadly) && strikes(dangers.death);
-                (named && self.is_ours() && self.may_die(), death_at(deadly))
+                let dies = named && self.our_number().is_some_and(|it| self.may_die(it));
+                (dies, death_at(deadly))
             }
         };
         let waits = strikes(dangers.yields);
@@ -207,23 +217,34 @@ impl Fates {
         }
     }
 
-    /// From now on nobody dies. Returns how many have, or are just about to.
+    /// From now on nobody dies. Returns how many workers have, or are just about to.
     pub(crate) fn calm(&self) -> usize {
         self.deaths.fetch_or(CALM, Ordering::Relaxed) & !CALM
     }
 
     /// Takes one of the deaths there are.
-    fn may_die(&self) -> bool {
+    fn may_die(&self, number: usize) -> bool {
         let most = self.dangers.most_deaths;
         let (load, store) = (Ordering::Relaxed, Ordering::Relaxed);
         let one_more = |deaths| (deaths < most).then_some(deaths + 1);
-        self.deaths.fetch_update(store, load, one_more).is_ok()
+        if number < self.workers {
+            return self.deaths.fetch_update(store, load, one_more).is_ok();
+        }
+        let dies = self.deaths.load(load) < CALM
+            && self
+                .spare_deaths
+                .fetch_update(store, load, one_more)
+                .is_ok();
+        if dies {
+            self.totals.count(Fault::DeathOfSpare);
+        }
+        dies
     }
 
-    /// A worker's `start_handler` is called.
-    pub(crate) fn start(&self) {
+    /// The `start_handler` of worker or spare `number` is called.
+    pub(crate) fn start(&self, number: usize) {
         let one_in = self.dangers.start_handler;
-        if one_in > 0 && self.draw().one_in(one_in) && self.may_die() {
+        if one_in > 0 && self.draw().one_in(one_in) && self.may_die(number) {
             self.totals.count(Fault::DeathInStartHandler);
             panic!("expected: a start_handler that panics");
         }
@@ -314,6 +335,8 @@ pub(crate) struct Habits {
     pub(crate) burn: usize,
     pub(crate) longest_burn_us: usize,
     pub(crate) block: usize,
+    /// Of those that block: say so beforehand, and do all else that they do meanwhile.
+    pub(crate) tell: usize,
     pub(crate) nest: usize,
     pub(crate) check: usize,
 }
@@ -324,6 +347,7 @@ pub(crate) struct Deed {
     pub(crate) burn_us: usize,
     pub(crate) yields: bool,
     pub(crate) blocks: bool,
+    pub(crate) tells: bool,
     pub(crate) nests: bool,
     /// Asks whether it shall go on, by unwinding, or by an error.
     pub(crate) checkpoint: bool,
@@ -359,6 +383,7 @@ impl Habits {
         };
         let burns = is(self.burn);
         let (yields, blocks, nests) = (is(self.burn), is(self.block), is(self.nest));
+        let tells = is(self.tell);
         let (checkpoint, check, bomb) = (is(self.check), is(self.check), is(self.bomb));
         Deed {
             burn_us: if burns {
@@ -368,6 +393,7 @@ impl Habits {
             },
             yields,
             blocks,
+            tells,
             nests,
             checkpoint,
             check,

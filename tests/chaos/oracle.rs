@@ -324,16 +324,21 @@ fn check_pool(stage: &Stage, runtime: &Runtime, deaths: usize) {
             .unwrap_or("")
             .starts_with("its thread could not")
     };
+    let is_worker = |it: &&WorkerInfo| it.index() < stage.plan.workers;
     let settled = comes(|| {
         let health = runtime.health();
-        let given_up = health.lost.iter().filter(died).count();
-        health.restarts as usize + given_up == deaths
+        let lost = health.lost.iter().filter(is_worker);
+        health.restarts as usize + lost.filter(died).count() == deaths
+    });
+    log.check(comes(|| runtime.health().spares == 0), Wrong::Pool, || {
+        format!("nobody blocks; {}", runtime.health())
     });
     let health = runtime.health();
     log.check(settled, Wrong::Pool, || {
         format!("{deaths} workers died; {health}")
     });
-    let whole = health.alive + health.lost.len() == stage.plan.workers;
+    let lost = health.lost.iter().filter(is_worker).count();
+    let whole = health.alive + lost == stage.plan.workers;
     log.check(whole, Wrong::Pool, || {
         format!("of {}: {health}", stage.plan.workers)
     });

@@ -10,6 +10,7 @@ use std::time::Duration;
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) workers: usize,
+    pub(crate) spares: usize,
     pub(crate) run_on_caller: bool,
     pub(crate) restarts: u32,
     pub(crate) pinned: bool,
@@ -20,7 +21,6 @@ pub(crate) struct Plan {
     /// What each caller calls, one after the other.
     pub(crate) callers: Vec<Vec<Job>>,
     pub(crate) end: End,
-    // TO BE DRAWN HERE once they exist: `spare_threads` beside `workers`, and `ganger::blocking` round what items do while they block.
 }
 
 /// When and where the runtime is dropped.
@@ -190,6 +190,7 @@ impl Plan {
         Self {
             seed,
             workers: 1 + random.below(8).min(random.below(8)),
+            spares: pick(random, &[0, 0, 1, 2, 4]),
             run_on_caller: !random.one_in(3),
             restarts: pick(random, &[0, 1, 3, 1000, 1000, 1000]),
             pinned: random.one_in(8),
@@ -254,6 +255,7 @@ fn draw_habits(random: &mut Random) -> Habits {
         burn: pick(random, &[0, 1, 10, 100]),
         longest_burn_us: pick(random, &[1, 5, 50]),
         block: seldom(random, &[20, 200]).unwrap_or(0),
+        tell: pick(random, &[0, 1, 3, 30]),
         nest: pick(random, &[0, 0, 10, 50, 200]),
         check: pick(random, &[0, 1, 5]),
     }

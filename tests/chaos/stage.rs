@@ -40,7 +40,13 @@ impl Stage {
         totals: &'static Totals,
     ) -> (Arc<Self>, Option<BuildError>) {
         let prefix = format!("c{run}-");
-        let fates = Fates::new(plan.dangers.clone(), prefix.clone(), plan.seed, totals);
+        let fates = Fates::new(
+            plan.dangers.clone(),
+            prefix.clone(),
+            plan.workers,
+            plan.seed,
+            totals,
+        );
         let fates = Arc::new(fates);
         let hook = fates.clone();
         ganger::chaos::set(Box::new(move |point: Point| hook.come(point)));
@@ -52,16 +58,18 @@ impl Stage {
         } else {
             Pinning::Off
         };
+        let workers = plan.workers;
         let built = Runtime::builder()
-            .num_threads(plan.workers)
+            .num_threads(workers)
             .pinning(pinning)
             .run_on_caller(plan.run_on_caller)
             .restart_budget(plan.restarts, FOREVER)
             .thread_name(move |index| format!("{prefix}{index}"))
-            .start_handler(move |_| starts.start())
-            .exit_handler(move |_| {
+            .spare_threads(plan.spares)
+            .start_handler(move |number| starts.start(number))
+            .exit_handler(move |number| {
                 assert!(capture.is_alive());
-                count.fetch_add(1, Ordering::Relaxed);
+                count.fetch_add(usize::from(number < workers), Ordering::Relaxed);
             })
             .build();
         let (runtime, error) = match built {
