@@ -156,7 +156,7 @@ impl Crew {
         let retires = self.spares.retires(&self.sleep, place);
         if retires {
             self.sleep.end_search();
-            // Pairs with the fence between making work and looking for searchers.
+            // Pairs with the fence between making work and looking for searchers, and with that of the end.
             fence(Ordering::SeqCst);
             if self.sleep.searching() == 0 && self.has_work(place) {
                 self.wake_one();

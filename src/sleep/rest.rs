@@ -1,7 +1,7 @@
 //! Spares that rest until they are hired. The [module above](super) says how.
 
 use super::{AWAKE, HIRED, PARKED, RESTING, Sleep, take_off};
-use crate::sync::{Ordering, fence, park};
+use crate::sync::{Ordering, park};
 
 impl Sleep {
     /// Calls spare `index` to work, if it rests: at once if it has a thread, else when that comes.
@@ -37,15 +37,15 @@ impl Sleep {
         dismissed
     }
 
-    /// Spare, searching: from now on it rests, once it has left the searchers.
+    /// Spare, searching: from now on it rests, once it has left the searchers. A `SeqCst` fence must come before it looks for the end:
+    /// it pairs with the one in [`end`](Sleep::end), which finds it resting, or is seen.
     pub(crate) fn retire(&self, index: usize) {
         self.berths[index].status.store(RESTING, Ordering::Relaxed);
     }
 
     /// Spare, in no count: sleeps for as long as it rests. Returns when it is to search, or at the end.
     pub(crate) fn rest(&self, index: usize) {
-        // Pairs with the fence in `end`: that one finds us resting, or we see the end.
-        fence(Ordering::SeqCst);
+        // Acquire pairs with the Release in `hire`.
         while self.berths[index].status.load(Ordering::Acquire) == RESTING && !self.is_ending() {
             park();
         }
