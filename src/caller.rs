@@ -262,17 +262,20 @@ fn wait_for_the_end(
         crew.process.stay();
         chair.lend_back();
         let worker = chair.worker();
+        // Helpers may make work that they believe to be over soon, and call nobody for it: see `Naps`. For all else that this thread could do
+        // it is roused: by who adds an item or puts one back, leaves last, or says that no item will come, and by workers that go.
+        let nap = (used && may_run).then(|| naps.next());
         crew.doze(|| {
-            entry.wait(Some(naps.next()), || {
-                if entry.has_work() {
-                    return may_run || help::has_work_at_home(&region.node);
-                }
-                let is_over = !entry.is_used() && !region.task.expects_more();
-                let has_work = || match may_run {
+            entry.wait(nap, || {
+                let used = entry.is_used();
+                let has_work = entry.has_work();
+                let is_over = !used && !has_work && !region.task.expects_more();
+                let has_come = may_run && (has_work || used && nap.is_none());
+                let mut helps = || match may_run {
                     true => has_work_within(crew, &region.node, worker),
-                    false => help::has_work_at_home(&region.node),
+                    false => chair.may_run() || help::has_work_at_home(&region.node),
                 };
-                is_over || has_work()
+                is_over || has_come || helps()
             });
         });
         now_ns = crew.now_ns();

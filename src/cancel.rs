@@ -8,8 +8,13 @@
 //! go all the way, so that each may rely on it afterwards.
 //!
 //! The flag publishes nothing but itself: who sees it stops, and needs no data for that. So reading it is one `Relaxed` load.
+//!
+//! *Who sleeps* until then has somebody [called](CancelToken::calls), and does as the [`waiter`](crate::waiter) says: it registers, announces
+//! that it sleeps, fences, and looks at the flag. Who cancels sets all flags, fences, and then calls. Of the two fences one is first:
+//! either the look finds the flag, or the call finds who sleeps. So it does when the flag is set before the registration, which then comes too
+//! late to be called.
 
-use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::sync::{AtomicBool, Mutex, Ordering, fence};
 use std::fmt;
 use std::sync::{Arc, Weak};
 
@@ -40,9 +45,17 @@ struct Node {
     children: Mutex<Children>,
 }
 
+/// Somebody who is told that a token was cancelled, and need not look.
+pub(crate) trait Called: Send + Sync {
+    /// On the thread that cancels, which holds no lock of the token. May be called more than once. Must not block, nor run user code.
+    fn call(&self);
+}
+
 #[derive(Default)]
 struct Children {
     tokens: Vec<Weak<Node>>,
+    /// Those of this node alone.
+    called: Vec<Weak<dyn Called>>,
     /// At how many to look for those that are gone.
     prune_at: usize,
 }
@@ -63,12 +76,22 @@ impl CancelToken {
     /// Cancels this token and all its descendants: when it returns, all of them are, whoever else does the same. O(descendants).
     pub fn cancel(&self) {
         let mut next = vec![self.0.clone()];
+        let mut called = Vec::new();
         while let Some(node) = next.pop() {
             let children = node.children.lock();
-            // Relaxed: see the module; the lock orders it against `child_token`.
+            // Relaxed: see the module; the lock orders it against `child_token` and `calls`.
             node.is_cancelled.store(true, Ordering::Relaxed);
             next.extend(children.tokens.iter().filter_map(Weak::upgrade));
+            called.extend(children.called.iter().filter_map(Weak::upgrade));
         }
+        // Pairs with the fences of those who fall asleep: they see the flag, or are seen.
+        fence(Ordering::SeqCst);
+        called.iter().for_each(|called| called.call());
+    }
+
+    /// Has `called` told when this token is cancelled, as long as somebody else holds it; not if that has happened already.
+    pub(crate) fn calls(&self, called: Weak<dyn Called>) {
+        self.0.children.lock().called.push(called);
     }
 
     /// Whether this token, or one above it, was cancelled. One relaxed load: it tells nothing of what was done before that.

@@ -7,29 +7,8 @@ mod support;
 use ganger::{Pinning, Runtime, blocking};
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::{Duration, Instant};
-use support::{Task, burn, tasks, watched};
-
-/// Polls until no thread has been switched for many looks in a row: what the batches before have set going has ended.
-fn settled(threads: usize) -> Vec<Task> {
-    let end = Instant::now() + Duration::from_secs(20);
-    let (mut last, mut same) = (tasks("ganger"), 0);
-    while same < 200 {
-        assert!(
-            Instant::now() < end,
-            "the threads never come to rest: {last:?}"
-        );
-        thread::yield_now();
-        let now = tasks("ganger");
-        same = if now == last && now.len() == threads {
-            same + 1
-        } else {
-            0
-        };
-        last = now;
-    }
-    last
-}
+use std::time::Duration;
+use support::{burn, tasks, until_settled, watched};
 
 #[test]
 fn an_idle_runtime_uses_no_cpu_and_is_never_switched_to() {
@@ -83,7 +62,7 @@ fn an_idle_runtime_uses_no_cpu_and_is_never_switched_to() {
                 let workers = runtimes.iter().flat_map(Runtime::workers);
                 workers.map(|worker| worker.sleeps()).collect()
             };
-            let before = settled(if round == 4 { with_spares } else { threads });
+            let before = until_settled("ganger", if round == 4 { with_spares } else { threads });
             let sleeps_before = sleeps();
             // The observation window itself: nothing is waited for.
             thread::sleep(Duration::from_secs(1));

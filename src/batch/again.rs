@@ -11,9 +11,11 @@
 //! of the [`Bell`], and the caller closes under that lock, if no time is left in it. An item that might fail again is run by
 //! somebody inside, and then the region does not close.
 //!
-//! *Stopping.* A stopped batch runs no item again: each gets the failure that it had.
+//! *Stopping.* A stopped batch runs no item again: each gets the failure that it had. The caller may sleep until the first of them may go
+//! on; so the bell is [called](Called) when the batch is stopped, whoever stops it, and rouses the caller.
 
 use super::brake::Brake;
+use crate::cancel::Called;
 use crate::region::Region;
 use crate::sync::Mutex;
 use crate::timers::{Alarm, Armed, Timers};
@@ -65,10 +67,14 @@ impl Opened {
     /// Adds one ticket. Under the lock of the bell.
     fn add(&self) {
         // SAFETY: INVARIANT(open).
-        let region = unsafe { &*self.0 };
-        region.add();
-        // The caller may sleep until there is something to do.
-        region.entry.waiter().rouse();
+        unsafe { &*self.0 }.add();
+        self.rouse();
+    }
+
+    /// After a fence: the caller may sleep until there is something to do. Under the lock of the bell.
+    fn rouse(&self) {
+        // SAFETY: INVARIANT(open).
+        unsafe { &*self.0 }.entry.waiter().rouse();
     }
 }
 
@@ -87,6 +93,8 @@ impl<T> Again<T> {
     pub(super) fn open(&self, region: &Region<'_>) {
         let region = std::ptr::from_ref(region).cast::<Region<'static>>();
         self.bell.state.lock().region = Some(Opened(region));
+        let bell = Arc::downgrade(&self.bell);
+        self.bell.brake.token().calls(bell);
     }
 
     /// Caller: does `close`, unless somebody waits. True if it has closed.
@@ -94,7 +102,7 @@ impl<T> Again<T> {
         let mut state = self.bell.state.lock();
         if self.bell.brake.is_on() {
             // Nobody will come for them: they get tickets now, and whoever takes those gives them up.
-            state.call_all();
+            state.call(|_| true);
         }
         // Looked at again: a ticket may have come since the caller looked.
         let closes = state.times.is_empty() && !state.has_tickets() && close();
@@ -153,26 +161,26 @@ impl State {
         })
     }
 
-    /// Adds tickets for all whose time has come.
-    fn call_due(&mut self, now: Instant) {
-        while let Some(due) = self.times.first().filter(|due| due.0 <= now) {
-            let due = *due;
-            self.times.remove(&due);
+    /// Adds tickets for all up to the first whose time is not `due`.
+    fn call(&mut self, due: impl Fn(Instant) -> bool) {
+        while let Some(first) = self.times.first().copied().filter(|first| due(first.0)) {
+            self.times.remove(&first);
             self.region.iter().for_each(Opened::add);
         }
     }
+}
 
-    fn call_all(&mut self) {
-        for _ in std::mem::take(&mut self.times) {
-            self.region.iter().for_each(Opened::add);
-        }
+/// It is called when the batch is stopped.
+impl Called for Bell {
+    fn call(&self) {
+        self.state.lock().region.iter().for_each(Opened::rouse);
     }
 }
 
 impl Alarm for Bell {
     fn ring(&self, now: Instant) -> Option<Instant> {
         let mut state = self.state.lock();
-        state.call_due(now);
+        state.call(|at| at <= now);
         let next = state.times.first().map(|due| due.0);
         match (next, &mut state.armed) {
             (Some(next), Some(armed)) => armed.0 = next,

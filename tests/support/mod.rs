@@ -398,6 +398,26 @@ pub fn until_asleep(prefix: &str, count: usize) {
     }
 }
 
+/// Polls until there are `count` threads with names of `prefix`, of which none has been switched for many looks in a row: what went
+/// before has ended. Returns what they look like then.
+#[cfg(target_os = "linux")]
+pub fn until_settled(prefix: &str, count: usize) -> Vec<Task> {
+    let end = Instant::now() + Duration::from_secs(20);
+    let (mut last, mut same) = (tasks(prefix), 0);
+    while same < 200 {
+        assert!(
+            Instant::now() < end,
+            "the threads never come to rest: {last:?}"
+        );
+        thread::yield_now();
+        let now = tasks(prefix);
+        let rests = now == last && now.len() == count;
+        same = if rests { same + 1 } else { 0 };
+        last = now;
+    }
+    last
+}
+
 /// Polls until `done`: for what ends by itself and tells nobody.
 #[track_caller]
 pub fn eventually(what: &str, mut done: impl FnMut() -> bool) {
