@@ -103,10 +103,11 @@ impl Board {
         })
     }
 
-    /// Whether some posted region has items that nobody has begun. A hint.
+    /// Whether some posted region has items that nobody has begun, also such as are [held](Entry::has_held). A hint.
     #[inline]
     pub(crate) fn has_work(&self) -> bool {
-        self.posted(0).any(Entry::has_work)
+        self.posted(0)
+            .any(|entry| entry.has_work() || entry.has_held())
     }
 
     fn mask_of(index: usize) -> (usize, u64) {

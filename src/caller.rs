@@ -21,7 +21,7 @@ use crate::help::{self, EXPOSE_NS, has_work_within, help_within};
 use crate::hook;
 use crate::isolate::NoUnwind;
 use crate::lineage::Node;
-use crate::participation::participate;
+use crate::participation::{participate, take_over};
 use crate::policy::{enlist, partition};
 use crate::range::Span;
 use crate::region::{Items, Region, Task};
@@ -230,8 +230,7 @@ fn wait_for_the_end(
         let has_work = entry.has_work();
         let may_run = chair.may_run();
         if has_work && may_run {
-            chair.sit();
-            earlier.extend(entry.seats()[crew.extra()].rename(entry.posting(), chair.worker()));
+            take_seat(region, chair, earlier);
             since_ns = participate(region, crew.extra(), chair.worker(), crew.now_ns());
             continue;
         }
@@ -253,6 +252,17 @@ fn wait_for_the_end(
         if may_run && searched_ns >= EXPOSE_NS.min(patience_ns) && !exposed {
             exposed = true;
             help::expose(crew, Some(&region.node), chair.worker());
+            let took_over = if entry.has_held() {
+                take_seat(region, chair, earlier);
+                take_over(region, crew.extra(), chair.worker(), now_ns).is_some()
+            } else {
+                help::take_over_within(crew, &region.node, chair.worker())
+            };
+            if took_over {
+                since_ns = crew.now_ns();
+                exposed = false;
+                naps = Naps::default();
+            }
             continue;
         }
         if may_run && searched_ns < patience_ns {
@@ -272,7 +282,7 @@ fn wait_for_the_end(
                 let is_over = !used && !has_work && !region.task.expects_more();
                 let has_come = may_run && (has_work || used && nap.is_none());
                 let mut helps = || match may_run {
-                    true => has_work_within(crew, &region.node, worker),
+                    true => entry.has_held() || has_work_within(crew, &region.node, worker),
                     false => chair.may_run() || help::has_work_at_home(&region.node),
                 };
                 is_over || has_come || helps()
@@ -282,6 +292,13 @@ fn wait_for_the_end(
         since_ns = now_ns;
         exposed = false;
     }
+}
+
+/// Sits down to run items again, perhaps under another worker's name.
+fn take_seat(region: &Region<'_>, chair: &mut Chair<'_>, earlier: &mut Vec<Share>) {
+    chair.sit();
+    let (entry, own) = (region.entry, region.crew.extra());
+    earlier.extend(entry.seats()[own].rename(entry.posting(), chair.worker()));
 }
 
 /// The caller's right to run.

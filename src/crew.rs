@@ -243,6 +243,13 @@ impl Crew {
         called
     }
 
+    /// After a fence: somebody holds what it has not begun. It shall be looked at soon, though nobody searches.
+    pub(crate) fn mind_held(&self) {
+        if self.sleep.all_quiet() && !self.sleep.relies_on_watch() {
+            self.wake_one();
+        }
+    }
+
     /// The last searcher has found something: calls the next one for work that lies in no region, if there is more of that and it is
     /// worth it.
     pub(crate) fn call_the_next(&self) {

@@ -13,8 +13,12 @@ pub(crate) trait Body {
     /// Whether [`run`](Self::run) wants whole chunks, and so cannot be asked to stop between items.
     const WHOLE: bool = false;
 
-    /// Runs items from `at` on, up to `until`, moving `at` past each one that has ended; or fewer, if the task was stopped. May
-    /// unwind.
+    /// Whether [`run`](Self::run) asks the [hold](Claims::held) before each item, so that what it has not begun can be taken away. For
+    /// tasks that can be stopped, and those alone.
+    const HELD: bool = false;
+
+    /// Runs items from `at` on, up to `until`, moving `at` past each one that has ended; or fewer, if the task was stopped, or the rest was
+    /// taken away. May unwind.
     fn run(&mut self, at: &mut u32, until: u32);
 
     /// `run` threw at item `at`. Books it, and moves `at` to where to go on.
@@ -29,6 +33,9 @@ pub(crate) trait Body {
 pub(crate) fn drive<B: Body>(claims: &mut Claims<'_>, body: &mut B) {
     let process = claims.process();
     while let Some(chunk) = claims.next() {
+        if B::HELD {
+            claims.hold();
+        }
         let hunger = claims.hunger();
         let stride = if B::WHOLE { u32::MAX } else { claims.stride() };
         let mut at = chunk.begin;
@@ -38,6 +45,9 @@ pub(crate) fn drive<B: Body>(claims: &mut Claims<'_>, body: &mut B) {
             process.stay();
             if let Err(payload) = result {
                 body.caught(&mut at, TaskPanic::caught(payload, claims.worker()));
+            }
+            if B::HELD && at < chunk.end && claims.has_lost(at) {
+                break;
             }
             if at < chunk.end && claims.is_stopped() {
                 claims.give_up(at);

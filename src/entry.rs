@@ -27,6 +27,7 @@
 //! pin (`Acquire`) publishes the region and the words' first values. All changes of `state` are read-modify-writes, so each
 //! of them continues the release sequences of those before it.
 
+use crate::hold::Hold;
 use crate::seat::Seat;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, UnsafeCell, fence};
 use crate::waiter::Waiter;
@@ -65,6 +66,9 @@ pub(crate) struct Entry {
     /// Where the caller sleeps.
     waiter: Waiter,
     seats: Box<[CachePadded<Seat>]>,
+    /// What each seat has taken and may still lose, on lines of their own: they are written at every item, and those of the seats are
+    /// read by whoever searches.
+    holds: Box<[CachePadded<Hold>]>,
 }
 
 /// The line that helpers read for as long as the region is open; rarely written.
@@ -88,6 +92,7 @@ unsafe impl Send for Entry {}
 impl Entry {
     pub(crate) fn new(seats: usize) -> Self {
         let seat = |_| CachePadded::new(Seat::new());
+        let hold = |_| CachePadded::new(Hold::empty());
         Self {
             desk: CachePadded::new(Desk {
                 state: AtomicU32::new(0),
@@ -97,12 +102,24 @@ impl Entry {
             }),
             waiter: Waiter::new(),
             seats: (0..seats).map(seat).collect(),
+            holds: (0..seats).map(hold).collect(),
         }
     }
 
     #[inline]
     pub(crate) fn seats(&self) -> &[CachePadded<Seat>] {
         &self.seats
+    }
+
+    /// What the participants on these seats hold.
+    #[inline]
+    pub(crate) fn holds(&self) -> &[CachePadded<Hold>] {
+        &self.holds
+    }
+
+    /// Whether some participant holds what it has not begun, and what can be taken from it. A hint, as [`has_work`](Self::has_work).
+    pub(crate) fn has_held(&self) -> bool {
+        self.holds.iter().any(|hold| hold.is_revocable())
     }
 
     /// Whether some seat has items that nobody has begun. A hint: it may be old when it returns.

@@ -3,16 +3,18 @@
 
 use crate::calls::TakenCall;
 use crate::crew::Crew;
+use crate::entry::Entry;
 use crate::frame;
 use crate::job::StolenJob;
 use crate::lineage::Node;
-use crate::participation::participate;
+use crate::participation::{participate, take_over};
 use crate::region::Region;
 use crate::ring::Theft;
 use std::cell::Cell;
 
-/// For how long a searcher waits for the answer of somebody who has forks and was asked to publish one. Then it publishes them
-/// itself, at the price of a heavy barrier, which interrupts everybody: several times as much as that takes.
+/// For how long a searcher waits for the answer of somebody who has forks and was asked to publish one, or for somebody to begin the items
+/// that it holds. Then it publishes or takes them itself, at the price of a heavy barrier, which interrupts everybody: several times as
+/// much as that takes.
 pub(crate) const EXPOSE_NS: u64 = 30_000;
 
 /// How many forks a thread runs on top of each other while it waits. Each is deeper in the recursion than the one below, so there
@@ -84,7 +86,17 @@ pub(crate) fn help_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
         return true;
     }
     let help = |posted: &Region<'_>| participate(posted, worker, worker, posted.crew.now_ns());
-    region_within(crew, node, worker, help).is_some()
+    region_within(crew, node, worker, Entry::has_work, help).is_some()
+}
+
+/// Of one that has found nothing for long: takes over items of a region that `node` waits for, which somebody holds and does not come to. True
+/// if there were any.
+#[cold]
+pub(crate) fn take_over_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
+    let help = |posted: &Region<'_>| take_over(posted, worker, worker, posted.crew.now_ns());
+    region_within(crew, node, worker, Entry::has_held, help)
+        .flatten()
+        .is_some()
 }
 
 /// As [`help_within`], for a thread that may not run work of the crew in which it waits: it may be a worker of another one, which is
@@ -95,7 +107,8 @@ pub(crate) fn help_at_home(node: &Node<'_>) -> bool {
 
 /// The last look of a thread that falls asleep until `node` has ended: whether there is something that it could help with.
 pub(crate) fn has_work_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
-    region_within(crew, node, worker, |_| ()).is_some()
+    let wanted = |entry: &Entry| entry.has_work() || entry.has_held();
+    region_within(crew, node, worker, wanted, |_| ()).is_some()
         || has_work_at_home(node)
         || crew.calls.has_call(Some(node))
         || crew.forks.has_forks_for_a_sleeper(Some(node))
@@ -170,18 +183,19 @@ fn run_home_call(node: &Node<'_>) -> bool {
     })
 }
 
-/// Looks for a region below `node` that has something to take, and does `with` it.
+/// Looks for a `wanted` region below `node`, and does `with` it.
 fn region_within<R>(
     crew: &Crew,
     node: &Node<'_>,
     worker: usize,
+    wanted: impl Fn(&Entry) -> bool,
     with: impl FnOnce(&Region<'_>) -> R,
 ) -> Option<R> {
     if !node.has_regions() || worker == crew.extra() {
         return None;
     }
     let mut with = Some(with);
-    let mut posted = crew.board.posted(0).filter(|entry| entry.has_work());
+    let mut posted = crew.board.posted(0).filter(|entry| wanted(entry));
     posted.find_map(|entry| {
         let pin = entry.pin()?;
         let posted = Region::pinned(&pin);

@@ -32,6 +32,7 @@ mod forks;
 mod frame;
 mod health;
 mod help;
+mod hold;
 mod hook;
 mod isolate;
 mod job;

@@ -20,6 +20,24 @@ pub(crate) fn participate_at_leisure(region: &Region<'_>, worker: usize, now_ns:
     )
 }
 
+/// As [`participate`], of one that has found nothing to run for long: takes away what another participant holds and has not begun. None if
+/// nobody holds anything, or who does goes on.
+pub(crate) fn take_over(
+    region: &Region<'_>,
+    seat: usize,
+    worker: usize,
+    now_ns: u64,
+) -> Option<u64> {
+    let mut claims = Claims::new(region, seat, worker, now_ns);
+    claims.revoke().then(|| stay(region, claims))
+}
+
+/// As [`take_over`], for a worker that does nothing else.
+pub(crate) fn take_over_at_leisure(region: &Region<'_>, worker: usize, now_ns: u64) -> Option<u64> {
+    let mut claims = Claims::new(region, worker, worker, now_ns).at_leisure();
+    claims.revoke().then(|| stay(region, claims))
+}
+
 fn stay(region: &Region<'_>, mut claims: Claims<'_>) -> u64 {
     // Items that were claimed and are not accounted for would be waited for for ever.
     let no_unwind = NoUnwind::new();

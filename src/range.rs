@@ -16,6 +16,9 @@
 //! *Give-back.* Only the owner moves `begin`, so after taking `[b, c)` it finds `begin == c` whatever thieves did to
 //! `end` meanwhile, and may set `begin` back to the first item it has not begun.
 //!
+//! *What is taken away.* Of a chunk that is [held](crate::hold) others may take the end, into a word of their own; then its owner has nothing left to
+//! give back.
+//!
 //! *Tickets.* Where items are interchangeable ([`Items::Growing`](crate::region::Items)) anybody may [`add`](RangeWord::add) to a
 //! word: its length is then all that counts, and the same compare-exchange serves. Owners of such words fill and give back by
 //! adding too.

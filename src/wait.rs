@@ -70,6 +70,11 @@ impl Wait<'_> {
             if searched_ns >= EXPOSE_NS.min(patience_ns) && !exposed {
                 exposed = true;
                 help::expose(crew, Some(self.node), self.worker);
+                if help::take_over_within(crew, self.node, self.worker) {
+                    since_ns = crew.now_ns();
+                    exposed = false;
+                    naps = Naps::default();
+                }
             } else if searched_ns < patience_ns {
                 spin_loop();
             } else {

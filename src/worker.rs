@@ -11,7 +11,7 @@ use crate::fault::{self, Point};
 use crate::frame;
 use crate::help::{self, EXPOSE_NS};
 use crate::job::StolenJob;
-use crate::participation::participate_at_leisure;
+use crate::participation::{participate_at_leisure, take_over_at_leisure};
 use crate::region::Region;
 use crate::sleep::Sleep;
 use crate::sync::{Ordering, fence, spin_loop};
@@ -52,7 +52,7 @@ pub(crate) fn run(crew: &Crew, index: usize) {
             // Pairs with the fence between adding a task and looking for the end.
             fence(Ordering::SeqCst);
         }
-        if let Some(found) = look(crew, index, &local, tasks_first) {
+        if let Some(found) = look(crew, index, &local, tasks_first, exposed) {
             search.end();
             call_others(crew, &found);
             budget.found();
@@ -131,16 +131,20 @@ enum Found<'c> {
     Task(Task),
     /// A region with something to take.
     Region(Pin<'c>),
+    /// A region of which somebody holds items that it does not come to.
+    Held(Pin<'c>),
     /// The second half of somebody's fork, taken already.
     Fork(StolenJob),
 }
 
-/// Looks everywhere once. Workers begin at different places. `tasks_first`: in turn with the others, so that neither starves.
+/// Looks everywhere once. Workers begin at different places. `tasks_first`: in turn with the others, so that neither starves. `for_long`: it has
+/// looked in vain for so long that who holds items may be stuck.
 fn look<'c>(
     crew: &'c Crew,
     index: usize,
     local: &Local<'_>,
     tasks_first: bool,
+    for_long: bool,
 ) -> Option<Found<'c>> {
     if crew.mail.has_letters(index) {
         return Some(Found::Letter);
@@ -162,6 +166,13 @@ fn look<'c>(
         .or_else(fork)
         .or_else(call)
         .or_else(task)
+        .or_else(|| for_long.then(|| held(crew, index)).flatten())
+}
+
+#[cold]
+fn held(crew: &Crew, index: usize) -> Option<Found<'_>> {
+    let mut posted = crew.board.posted(index).filter(|entry| entry.has_held());
+    posted.find_map(|entry| entry.pin()).map(Found::Held)
 }
 
 /// This worker has left the searchers for what it found. If it was the last one, somebody may have made other work meanwhile and
@@ -170,7 +181,7 @@ fn call_others(crew: &Crew, found: &Found<'_>) {
     // Pairs with the fence between making work and looking for searchers.
     fence(Ordering::SeqCst);
     let entry = match found {
-        Found::Region(pin) => Some(pin.entry()),
+        Found::Region(pin) | Found::Held(pin) => Some(pin.entry()),
         _ => None,
     };
     let others = crew
@@ -182,6 +193,8 @@ fn call_others(crew: &Crew, found: &Found<'_>) {
             && let Some(pin) = entry.pin()
         {
             Region::pinned(&pin).enlist(None);
+        } else if entry.has_held() {
+            crew.mind_held();
         }
     }
     if crew.sleep.searching() == 0 {
@@ -198,6 +211,10 @@ fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local<'_>) -> u64 {
     match found {
         Found::Region(pin) => {
             return participate_at_leisure(Region::pinned(&pin), index, crew.now_ns());
+        }
+        Found::Held(pin) => {
+            let ended_ns = take_over_at_leisure(Region::pinned(&pin), index, crew.now_ns());
+            return ended_ns.unwrap_or_else(|| crew.now_ns());
         }
         Found::Fork(stolen) => help::run(crew, index, stolen),
         Found::Call(call) => help::run_call(crew, index, call),

@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 7] = [
         "fault", "policy",
     ],
     &[
-        "range", "seat", "waiter", "cancel", "entry", "board", "sleep", "slots", "ledger",
+        "range", "seat", "hold", "waiter", "cancel", "entry", "board", "sleep", "slots", "ledger",
         "report", "costs", "timers", "lineage", "ring", "job", "forks", "closure", "tasks",
         "calls", "mail", "spares", "crew", "region", "frame",
     ],

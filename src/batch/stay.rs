@@ -12,6 +12,7 @@ use super::state::MakeState;
 use super::station::Station;
 use crate::cancel::CancelToken;
 use crate::drive::{Body, drive};
+use crate::hold::Hold;
 use crate::outcome::Outcome;
 use crate::panic::TaskPanic;
 use crate::range::Span;
@@ -74,6 +75,8 @@ pub(super) enum Order {
 pub(super) struct Stay<'e, 'o, P, M: MakeState<E>, F, D, R, E> {
     overseen: &'e Overseen<'o, P, M, F, D, R, E>,
     order: Order,
+    /// Where the chunk at hand is held.
+    hold: &'e Hold,
     station: Station<'e, M, E>,
     counts: Counts,
     /// The item at hand, and which run of it this is.
@@ -93,13 +96,14 @@ where
     pub(super) fn new(
         overseen: &'e Overseen<'o, P, M, F, D, R, E>,
         order: Order,
-        claims: &Claims<'_>,
+        claims: &Claims<'e>,
     ) -> Self {
         let (seat, worker) = (claims.seat(), claims.worker());
         let patrol = overseen.patrol.as_ref();
         Self {
             overseen,
             order,
+            hold: claims.held(),
             station: Station::new(overseen.make, &overseen.desk.strays, worker),
             counts: Counts::default(),
             item: (0, 0),
@@ -175,9 +179,11 @@ where
     D: Decide<E>,
     F: Fn(&mut M::State, P::Item, &Ctx) -> Result<R, E> + Sync,
 {
+    const HELD: bool = true;
+
     fn run(&mut self, at: &mut u32, until: u32) {
         let alone = until - *at == 1;
-        while *at < until && !self.overseen.brake.is_on() {
+        while *at < until && !self.overseen.brake.is_on() && self.hold.begin(*at) {
             self.begin(at, alone);
             let (index, attempt) = self.item;
             let worker = self.station.worker();

@@ -11,6 +11,10 @@ use std::time::Duration;
 /// # Supervision
 ///
 /// Each of these makes it a batch that can only be [`run`](Batch::run).
+///
+/// Items that are not begun never wait behind one that is stuck, as long as anybody is left who may run them: what a worker, or the
+/// caller, has put aside for itself to run next is taken by others if it does not come to it. In a runtime of one worker a caller has that one's seat,
+/// so nobody is left then.
 impl<'o, S: Source, P: Settings<'o>> Batch<S, P> {
     fn supervise(
         self,
@@ -121,8 +125,9 @@ impl<'o, S: Source, P: Settings<'o>> Batch<S, P> {
     ///
     /// A [spare](crate::Builder::spare_threads), where there are any, takes the part of its thread until it has ended.
     ///
-    /// The time that an item waits for its turn does not count. An item that belongs to many very short ones (below about 2 µs each) may
-    /// overrun by an eighth of its deadline, or a millisecond, before anybody notices.
+    /// The time that an item waits for its turn does not count. The clock is not read for each of many very short items (those that are
+    /// believed to take less than about 2 µs, where the deadline is not below 200 µs): if one of them overruns, only the looks of the master find it, one each eighth of the
+    /// deadline or millisecond, whichever is longer. It is told so by as much later, and if it has ended before the next look nobody notices.
     pub fn item_deadline(self, time: Duration) -> Batch<S, Supervised<'o, P::Decide>> {
         self.supervise(|settings| settings.limits.deadline = Some(time))
     }
@@ -134,7 +139,7 @@ impl<'o, S: Source, P: Settings<'o>> Batch<S, P> {
     }
 
     /// Stops the batch when `token` is cancelled: items not begun are [`Cancelled`](crate::Outcome::Cancelled); those that run are told so by
-    /// [`Ctx::is_cancelled`](crate::Ctx::is_cancelled), and end as they end. No worker begins another chunk of items (about 2 µs of work). Given again, the last
+    /// [`Ctx::is_cancelled`](crate::Ctx::is_cancelled), and end as they end. No worker begins another item. Given again, the last
     /// token counts; to stop for several reasons, cancel one token for each.
     pub fn cancel(self, token: &CancelToken) -> Batch<S, Supervised<'o, P::Decide>> {
         self.supervise(|settings| settings.token = Some(token.clone()))

@@ -7,7 +7,7 @@
 /// What a chunk should last.
 const TARGET_NS: f32 = 10_000.0;
 /// What it should last while workers sleep that nobody has woken, because the work seemed too small for it: only its end
-/// shows that it was not. And what it should last where what it hides must not wait for long.
+/// shows that it was not.
 const SHORT_NS: f32 = 2_000.0;
 /// What may be taken whatever is left: below this, splitting costs more than it balances.
 const FLOOR_NS: f32 = 1_000.0;

@@ -1,3 +1,5 @@
+mod held;
+
 use super::{Items, Region};
 use crate::cancel::CancelToken;
 use crate::entry::Entry;
@@ -12,7 +14,7 @@ use crate::sync::{AtomicBool, Ordering, fence};
 /// One participant's way to the items of a region.
 ///
 /// Items are handed out as spans of offsets. A span that was handed out is run by this participant, up to what it
-/// [gives back](Claims::give_back); no other participant gets any of its items.
+/// [gives back](Claims::give_back); no other participant gets any of its items, save those that it [holds](Claims::hold) and does not come to.
 pub(crate) struct Claims<'r> {
     region: &'r Region<'r>,
     /// Whose word this participant fills and empties. A caller's is the last one.
@@ -111,18 +113,12 @@ impl<'r> Claims<'r> {
                 return None;
             }
         }
-        let (sizer, short) = (&self.sizer, self.wants_short_chunks());
+        // Short while nobody would come for what a chunk hides if it turns out heavy.
+        let (sizer, short) = (&self.sizer, self.alone);
         match self.own().word.take_front(|rest| sizer.chunk(rest, short)) {
             Some(chunk) => self.hand_out(chunk),
             None => self.next_stolen(),
         }
-    }
-
-    /// While nobody would come for what a chunk hides if it turns out heavy; and where items may be stuck, or are to be given up soon
-    /// once the task is stopped.
-    #[inline]
-    fn wants_short_chunks(&self) -> bool {
-        self.alone || self.token.is_some()
     }
 
     /// Whether something waits that should not wait for the end of the region, after at least one chunk.
@@ -215,7 +211,7 @@ impl<'r> Claims<'r> {
     fn next_stolen(&mut self) -> Option<Span> {
         self.account();
         while self.steal() {
-            let (sizer, short) = (&self.sizer, self.wants_short_chunks());
+            let (sizer, short) = (&self.sizer, self.alone);
             // Empty only if a thief was faster.
             if let Some(chunk) = self.own().word.take_front(|rest| sizer.chunk(rest, short)) {
                 return self.hand_out(chunk);
@@ -249,11 +245,12 @@ impl<'r> Claims<'r> {
             return false;
         }
         self.entry().answer();
-        self.unbooked += begin - self.chunk.begin;
-        self.chunk = Span::default();
+        let rest = self.cut(begin);
         self.book();
-        self.put_back(rest);
-        self.offer(rest.len());
+        if !rest.is_empty() {
+            self.put_back(rest);
+            self.offer(rest.len());
+        }
         true
     }
 
@@ -266,10 +263,10 @@ impl<'r> Claims<'r> {
     /// Ends the chunk at hand: its items from `begin` on are not run.
     #[cold]
     pub(crate) fn give_up(&mut self, begin: u32) {
-        let rest = Span::new(begin, self.chunk.end);
-        self.unbooked += begin - self.chunk.begin;
-        self.chunk = Span::default();
-        self.lose(rest);
+        let rest = self.cut(begin);
+        if !rest.is_empty() {
+            self.lose(rest);
+        }
     }
 
     /// What others hold and fill into their words later, they give up themselves.
@@ -325,16 +322,21 @@ impl<'r> Claims<'r> {
                 victim.word.take_all()
             };
             if let Some(span) = stolen {
-                match self.region.items {
-                    Items::Fixed => self.own().word.fill(span),
-                    Items::Growing => self.own().word.add(span.len()),
-                }
-                self.has_news = true;
-                self.share.steals += 1;
+                self.take_in(span);
                 return true;
             }
         }
         false
+    }
+
+    /// Puts what was stolen into the own word, which is empty.
+    fn take_in(&mut self, span: Span) {
+        match self.region.items {
+            Items::Fixed => self.own().word.fill(span),
+            Items::Growing => self.own().word.add(span.len()),
+        }
+        self.has_news = true;
+        self.share.steals += 1;
     }
 
     /// Books this participation on its seat. Returns when its last chunk ended.

@@ -9,10 +9,12 @@
 //!          the front of the own word          → else: a seat's word nobody works on, whole; somebody's upper half
 //! hungry:  somebody finds nothing to steal    → what is not begun of the chunk goes back into the own word
 //! stopped: the task is cancelled              → all that nobody has begun is given up, in whole ranges
+//! stuck:   it can be cancelled, and does not  → what is not begun of its chunk is taken away, into the word of who
+//!          go on, while another finds nothing   found nothing
 //! ```
 //!
 //! Limits: a region holds fewer than 2³² items (callers cut longer ones into segments), and an item that was begun cannot
-//! be taken from its participant.
+//! be taken from its participant; nor, of tasks that cannot be cancelled, the rest of its chunk.
 
 mod claims;
 

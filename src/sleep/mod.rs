@@ -18,8 +18,8 @@
 //! *Two phases.* Who goes to sleep first announces it (counts, then status), then fences (`SeqCst`), then looks at every
 //! kind of work once more, and only then parks. Who makes work stores it, fences, and then reads the counts and the
 //! statuses. Of the two fences one is first: either the sleeper's last look finds the work, or the waker finds the
-//! announcement. There is one kind of work to look for, entries on the board with a range word that is not empty; a further
-//! kind must be added to `work_visible` where [`park`](Sleep::park) and [`give_back`](Sleep::give_back) are called.
+//! announcement. What kinds of work there are to look for says `Crew::has_work`; a further one must be added there, to what is `work_visible`
+//! where [`park`](Sleep::park) and [`give_back`](Sleep::give_back) are called.
 //!
 //! *Work on its way.* A thief holds what it stole for some instructions in which no word shows it. So a sleeper's last look may
 //! miss it, and the thief must do as one who makes work: fill its word, fence, read the counts.
