@@ -26,8 +26,11 @@
 //! item of it, before somebody takes the rest from it in turn.
 //!
 //! *Nothing held beside a sleeper.* What is held is work, as what lies in range words is: sleepers look at it after they have announced
-//! themselves, and owners fence after they have put a chunk, and look for sleepers. What somebody has claimed does not
-//! count: that one looks again before it sleeps.
+//! themselves, and owners fence after they have put a chunk, and look for sleepers: if all who do not run anything sleep, somebody is to
+//! be on watch, or is woken (`Crew::mind_held`). What somebody has claimed does not count: that one looks again before it sleeps.
+//!
+//! *Limits.* An item alone in its chunk is never held, and costs as much. Where all who may run items are stuck, nobody is left to take
+//! anything.
 //!
 //! *Ordering.* Nothing is handed over but the right to begin items, as in [`range`](crate::range); what is not `Relaxed` orders `at` and the bound.
 //!
@@ -35,6 +38,7 @@
 //! claim that can be taken off in place of its lock.
 
 use crate::barrier::Barrier;
+use crate::fault::{self, Point};
 use crate::range::Span;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
@@ -158,6 +162,7 @@ impl Hold {
             // Acquire pairs with the Release in `put`, through those who took claims off since.
             .compare_exchange(seen.0, claimed.0, Ordering::Acquire, Ordering::Relaxed)
             .ok()?;
+        fault::pause(Point::Claim);
         // Pairs with the light barrier in `begin`.
         self.barrier.heavy();
         // Acquire pairs with the fence in `put`.

@@ -31,7 +31,8 @@ pub(crate) use self::on::{go_on, pause, point, refuses, strikes};
     allow(unreachable_pub, reason = "public with the feature alone")
 )]
 pub enum Point {
-    /// A participant of a region that is a caller, or has frames of a user's below it, before and after it claims a chunk. Ends nobody.
+    /// A participant of a region that is a caller, or has frames of a user's below it, before and after it claims a chunk. Any, while it
+    /// takes away what another one holds. Ends nobody.
     Claim,
     /// A worker that does nothing else than help with a region, before it claims a chunk. Ends it.
     BeforeClaim,
