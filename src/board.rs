@@ -70,7 +70,7 @@ impl Board {
                 ) {
                     Ok(_) => {
                         let index = at * PER_MASK + bit as usize;
-                        let build = || Box::new(Entry::new(self.seats));
+                        let build = || Box::new(Entry::new(index, self.seats));
                         let entry = self.entries[index].get_or_init(build);
                         return Some(Claim {
                             board: self,
@@ -101,6 +101,12 @@ impl Board {
             .filter_map(move |bit| self.entries[at * PER_MASK + bit as usize].get())
             .map(|entry| &**entry)
         })
+    }
+
+    /// As [`has_work`](Self::has_work), of other regions than that at `entry`.
+    pub(crate) fn has_other_work(&self, entry: &Entry) -> bool {
+        let mut others = self.posted(entry.place() + 1);
+        others.any(|other| !std::ptr::eq(other, entry) && other.has_work())
     }
 
     /// Whether some posted region has items that nobody has begun, also such as are [held](Entry::has_held). A hint.

@@ -13,6 +13,7 @@
 //!
 //! *Wait.* The table in `ARCHITECTURE.md` says what may run meanwhile.
 
+use crate::chair::Chair;
 use crate::costs::Site;
 use crate::crew::Crew;
 use crate::entry::Entry;
@@ -73,11 +74,20 @@ impl Call<'_> {
         let entry = match &claim {
             Some(claim) => claim.entry(),
             None => {
-                unposted = Entry::new(self.crew.seats());
+                unposted = Entry::new(0, self.crew.seats());
                 &unposted
             }
         };
         frame::with_node(|parent| {
+            let waits_alone = matches!(before, Before::Around(_)) && !frame::may_open_in(self.crew);
+            let mut chair = match claim {
+                Some(_) if waits_alone || frame::is_unseated_in(self.crew) => {
+                    Chair::none(self.crew)
+                }
+                // Where the board is full nobody else would ever see the items.
+                _ => Chair::take(self.crew),
+            };
+            let runs = chair.may_run();
             let region = Region {
                 task: self.task,
                 items: self.items,
@@ -85,21 +95,17 @@ impl Call<'_> {
                 entry,
                 node: Node::new(parent, entry.waiter(), self.crew.id()),
                 site: self.site,
+                caller_runs: runs,
                 remaining: AtomicU64::new(self.len as u64),
             };
-            let mut chair = match before {
-                // Where the board is full nobody else would ever see the items.
-                Before::Around(_) if claim.is_some() && !frame::may_run_in(self.crew) => {
-                    Chair::none(self.crew)
-                }
-                _ => Chair::take(self.crew),
-            };
             let began_ns = self.crew.now_ns();
-            let rest_ns = self.estimate_ns();
+            let rest_ns = self.estimate_ns().filter(|_| runs);
             let pays = enlist::pays(rest_ns, self.crew.costs.wake_price_ns());
             let helpable = claim.is_some()
                 && self.crew.places() > 0
-                && (self.items == Items::Growing || self.len > 1 && self.crew.places() > 1);
+                && (!runs
+                    || self.items == Items::Growing
+                    || self.len > 1 && self.crew.places() > 1);
             self.fill(entry, &chair, helpable && (pays || self.cut.is_some()));
             // SAFETY: the entry is ours by `claim`, or by being a local. The region is a local of this closure, which returns
             // only after `wait_for_the_end`, and does not unwind, by `no_unwind`.
@@ -145,7 +151,11 @@ impl Call<'_> {
             drop(chair);
             let left = region.remaining.load(Ordering::Relaxed);
             assert_eq!(left, 0, "items were lost");
-            self.learn(entry, began_ns, ended_ns, helpable && !pays);
+            if runs {
+                self.learn(entry, began_ns, ended_ns, helpable && !pays);
+            } else {
+                self.learn_from_all(entry);
+            }
             if let Some(book) = book {
                 let posting = entry.posting();
                 let shares = entry.seats().iter().filter_map(|seat| seat.share(posting));
@@ -183,6 +193,14 @@ impl Call<'_> {
             None => partition::equal(self.len, self.crew.workers())
                 .enumerate()
                 .for_each(fill),
+        }
+    }
+
+    /// As [`learn`](Self::learn), where the caller had no share.
+    fn learn_from_all(&self, entry: &Entry) {
+        let posting = entry.posting();
+        for share in entry.seats().iter().filter_map(|seat| seat.share(posting)) {
+            self.crew.costs.learn(self.site, share.items, share.busy_ns);
         }
     }
 
@@ -299,86 +317,4 @@ fn take_seat(region: &Region<'_>, chair: &mut Chair<'_>, earlier: &mut Vec<Share
     chair.sit();
     let (entry, own) = (region.entry, region.crew.extra());
     earlier.extend(entry.seats()[own].rename(entry.posting(), chair.worker()));
-}
-
-/// The caller's right to run.
-struct Chair<'c> {
-    crew: &'c Crew,
-    kind: Kind,
-}
-
-#[derive(Copy, Clone, PartialEq, Eq)]
-enum Kind {
-    /// The thread sat here before the call, and will after it.
-    Held(usize),
-    /// A sleeping worker's.
-    Borrowed(usize),
-    /// The one more that every region has.
-    Extra,
-    /// None: callers do not work along.
-    None,
-}
-
-impl<'c> Chair<'c> {
-    fn take(crew: &'c Crew) -> Self {
-        match frame::seat_in(crew) {
-            Some(worker) => Self {
-                crew,
-                kind: Kind::Held(worker),
-            },
-            None => {
-                let mut chair = Self {
-                    crew,
-                    kind: Kind::Extra,
-                };
-                chair.sit();
-                chair
-            }
-        }
-    }
-
-    fn none(crew: &'c Crew) -> Self {
-        Self {
-            crew,
-            kind: Kind::None,
-        }
-    }
-
-    /// Whether the caller may run items: it sits, or there is nobody else left to run them.
-    fn may_run(&mut self) -> bool {
-        if self.kind == Kind::None && self.crew.lets_callers_run() {
-            self.kind = Kind::Extra;
-        }
-        self.kind != Kind::None
-    }
-
-    /// Sits down again after [`lend_back`](Self::lend_back).
-    fn sit(&mut self) {
-        if self.kind == Kind::Extra
-            && let Some(index) = self.crew.borrow_seat()
-        {
-            self.kind = Kind::Borrowed(index);
-        }
-    }
-
-    /// Gives a borrowed seat back, for as long as this thread has nothing to run.
-    fn lend_back(&mut self) {
-        if let Kind::Borrowed(index) = self.kind {
-            self.kind = Kind::Extra;
-            self.crew.give_back_seat(index);
-        }
-    }
-
-    fn worker(&self) -> usize {
-        match self.kind {
-            Kind::Held(worker) | Kind::Borrowed(worker) => worker,
-            Kind::Extra | Kind::None => self.crew.extra(),
-        }
-    }
-}
-
-impl Drop for Chair<'_> {
-    fn drop(&mut self) {
-        self.lend_back();
-    }
 }

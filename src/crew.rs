@@ -14,6 +14,7 @@ use crate::policy::enlist;
 use crate::policy::spin::Budget;
 use crate::sleep::Sleep;
 use crate::spares::Spares;
+use crate::stewards::{Errand, Handed, Stewards};
 use crate::sync::{AtomicU32, Ordering, fence};
 use crate::tasks::{Task, Tasks};
 use crate::timers::Timers;
@@ -39,6 +40,7 @@ pub(crate) struct Crew {
     pub(crate) costs: Costs,
     pub(crate) timers: Timers,
     spares: Spares,
+    pub(crate) stewards: Stewards,
     /// How many threads sleep until something has ended, and would help with it.
     dozing: CachePadded<AtomicU32>,
     workers: usize,
@@ -85,6 +87,7 @@ impl Crew {
             costs: Costs::new(),
             timers: Timers::new(),
             spares: Spares::new(workers, spares),
+            stewards: Stewards::new(),
             dozing: CachePadded::new(AtomicU32::new(0)),
             workers,
             places,
@@ -193,7 +196,33 @@ impl Crew {
 
     /// Whether a thread from outside may run anything of this crew's: if callers work along, or nobody else is left.
     pub(crate) fn lets_callers_run(&self) -> bool {
-        self.callers_run || self.sleep.is_ending() || !self.mail.is_anybody_here()
+        self.callers_run || self.is_deserted()
+    }
+
+    /// Whether nobody else may be left to run anything.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.sleep.is_ending() || !self.mail.is_anybody_here()
+    }
+
+    /// Hands in a batch that was submitted. It comes back if the runtime has ended.
+    pub(crate) fn hand_in(&self, errand: Errand) -> Option<Errand> {
+        if self.workers == 0 {
+            // There is no master, either.
+            return Some(errand);
+        }
+        match self.stewards.hand_in(errand) {
+            Handed::Back(errand) => return Some(errand),
+            Handed::In(true) => self.timers.call_master(),
+            Handed::In(false) => {}
+        }
+        None
+    }
+
+    /// The runtime ends: its workers, once there is nothing left for them to do that was submitted.
+    pub(crate) fn end(&self) {
+        if self.stewards.close() {
+            self.sleep.end();
+        }
     }
 
     /// The last look of worker `index` when it falls asleep, or of whoever gives its seat back: whether there is work that it

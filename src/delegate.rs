@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Runs `body` on this thread, if it has a seat in `crew` or callers work along, else on a worker.
 pub(crate) fn on_a_seat<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
     crew.process.enter();
-    if frame::may_run_in(crew) {
+    if frame::may_open_in(crew) {
         body()
     } else {
         delegate(crew, body)

@@ -62,6 +62,8 @@ impl State {
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Entry {
+    /// Its number on the board.
+    place: usize,
     desk: CachePadded<Desk>,
     /// Where the caller sleeps.
     waiter: Waiter,
@@ -90,10 +92,11 @@ unsafe impl Sync for Entry {}
 unsafe impl Send for Entry {}
 
 impl Entry {
-    pub(crate) fn new(seats: usize) -> Self {
+    pub(crate) fn new(place: usize, seats: usize) -> Self {
         let seat = |_| CachePadded::new(Seat::new());
         let hold = |_| CachePadded::new(Hold::empty());
         Self {
+            place,
             desk: CachePadded::new(Desk {
                 state: AtomicU32::new(0),
                 hungry: AtomicBool::new(false),
@@ -104,6 +107,11 @@ impl Entry {
             seats: (0..seats).map(seat).collect(),
             holds: (0..seats).map(hold).collect(),
         }
+    }
+
+    /// Its number on the board.
+    pub(crate) fn place(&self) -> usize {
+        self.place
     }
 
     #[inline]

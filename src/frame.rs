@@ -100,6 +100,9 @@ pub(crate) fn orphan() {
     TOP.set(ptr::null());
 }
 
+/// In place of a worker's name.
+const UNSEATED: usize = usize::MAX;
+
 /// See the [module](self).
 #[derive(Debug)]
 struct Frame {
@@ -120,6 +123,11 @@ pub(crate) fn enter<R>(
 ) -> R {
     let queue = find(|frame| ptr::eq(frame.crew, crew).then_some(frame.queue));
     enter_with(crew, worker, queue.unwrap_or(ptr::null()), node, body)
+}
+
+/// As [`enter`], for a thread that looks after work of `crew` and has no seat there.
+pub(crate) fn enter_unseated<R>(crew: &Crew, node: &Node<'_>, body: impl FnOnce() -> R) -> R {
+    enter_with(crew, UNSEATED, ptr::null(), Some(node), body)
 }
 
 /// As [`enter`], forking to `queue`, which this thread owns for as long.
@@ -235,19 +243,29 @@ pub(crate) fn seat_in(crew: &Crew) -> Option<usize> {
     seat_at(crew.id().addr())
 }
 
-/// Whether this thread may run what it calls in `crew`: it sits there, or callers work along.
-pub(crate) fn may_run_in(crew: &Crew) -> bool {
-    crew.lets_callers_run() || seat_in(crew).is_some()
+/// Whether this thread may open what it calls in `crew` itself: it sits there, or looks after something there, or callers work along.
+pub(crate) fn may_open_in(crew: &Crew) -> bool {
+    crew.lets_callers_run() || place_at(crew.id().addr()).is_some()
 }
 
 /// As [`seat_in`], of the crew at this address, which may be gone.
 pub(crate) fn seat_at(crew: usize) -> Option<usize> {
+    place_at(crew).filter(|worker| *worker != UNSEATED)
+}
+
+fn place_at(crew: usize) -> Option<usize> {
     find(|frame| (frame.crew.addr() == crew).then_some(frame.worker))
 }
 
-/// Runs `body` with the crew whose work this thread does now, if it does any.
+/// Whether this thread looks after work of `crew`, and sits nowhere there.
+pub(crate) fn is_unseated_in(crew: &Crew) -> bool {
+    place_at(crew.id().addr()) == Some(UNSEATED)
+}
+
+/// Runs `body` with the crew in which this thread sits, whose work it does now, if there is one.
 pub(crate) fn with_crew<R>(body: impl FnOnce(Option<&Crew>) -> R) -> R {
-    let crew = find(|frame| Some(frame.crew)).unwrap_or(ptr::null());
+    let sits = |frame: &Frame| (frame.worker != UNSEATED).then_some(frame.crew);
+    let crew = find(sits).unwrap_or(ptr::null());
     // SAFETY: null, or the crew of a frame further down this thread's stack, whose caller holds it until `body` has returned.
     body(unsafe { crew.as_ref() })
 }

@@ -17,6 +17,7 @@ mod builder;
 mod caller;
 mod calls;
 mod cancel;
+mod chair;
 mod closure;
 mod costs;
 mod crew;
@@ -56,6 +57,7 @@ mod shutdown;
 mod sleep;
 mod slots;
 mod spares;
+mod stewards;
 mod summary;
 mod sync;
 mod task;
@@ -67,8 +69,8 @@ mod waiter;
 mod worker;
 
 pub use batch::{
-    Always, Batch, Ctx, Decide, Divisible, Event, Failure, Fold, If, Interrupted, Lend, Plain,
-    Settings, Source, StatefulBatch, Supervised,
+    Always, Batch, BatchHandle, Ctx, Decide, Divisible, Event, Failure, Fold, If, Interrupted,
+    Lend, Plain, Settings, Snapshot, Source, StatefulBatch, Supervised,
 };
 pub use blocking::blocking;
 pub use broadcast::BroadcastCtx;

@@ -232,6 +232,7 @@ impl Runtime {
         self.crew.process.enter();
         let (finished, cancelled) = self.crew.tasks.counts();
         if how == Shutdown::CancelQueued {
+            self.crew.stewards.cancel_all();
             self.crew.tasks.cancel_at_the_end();
             self.crew.tasks.cancel_queued();
         }

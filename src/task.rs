@@ -219,6 +219,17 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let (handle, task) = prepare(crew, body);
+    push(crew, task);
+    handle
+}
+
+/// A task that will do `body`, and the handle to its result.
+pub(crate) fn prepare<F, T>(crew: &Crew, body: F) -> (TaskHandle<T>, Task)
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
     crew.process.enter();
     let cell = Arc::new(Cell {
         state: AtomicU32::new(WAITING),
@@ -238,8 +249,7 @@ where
         // A detached task's result goes here; its `Drop` is the user's.
         isolate::drop_quietly(cell);
     });
-    push(crew, task);
-    handle
+    (handle, task)
 }
 
 /// Spawns `body` into `crew`, for nobody to ask for.
@@ -275,13 +285,18 @@ impl<T> TaskHandle<T> {
     ///
     /// If the task panicked, or was [cancelled](crate::Shutdown::CancelQueued).
     pub fn join(self) -> Result<T, TaskError> {
-        if frame::with_crew(|crew| crew.is_some()) {
-            let worker = frame::seat_at(self.crew).unwrap_or(self.extra);
-            self.task.run_if_unbegun(worker);
-        }
+        self.run_if_unbegun();
         match self.wait_until(None) {
             Ok(result) => result,
             Err(_) => unreachable!("there is no deadline"),
+        }
+    }
+
+    /// Runs the task here, if nobody has begun it and this thread does work of some runtime.
+    pub(crate) fn run_if_unbegun(&self) {
+        if frame::with_crew(|crew| crew.is_some()) {
+            let worker = frame::seat_at(self.crew).unwrap_or(self.extra);
+            self.task.run_if_unbegun(worker);
         }
     }
 

@@ -32,6 +32,7 @@ pub(crate) fn run(crew: &Crew, index: usize) {
     let mut looks = 0_u32;
     let mut exposed = false;
     let mut tasks_first = true;
+    let mut turn = index;
     let local = crew.tasks.local(index);
     let visible = || crew.has_work(index) || crew.spares().may_retire(index);
     let visits = || visit(crew, index, &local);
@@ -52,11 +53,12 @@ pub(crate) fn run(crew: &Crew, index: usize) {
             // Pairs with the fence between adding a task and looking for the end.
             fence(Ordering::SeqCst);
         }
-        if let Some(found) = look(crew, index, &local, tasks_first, exposed) {
+        if let Some(found) = look(crew, index, turn, &local, tasks_first, exposed) {
             search.end();
             call_others(crew, &found);
             budget.found();
             tasks_first = !matches!(found, Found::Task(_));
+            turn = found.next_turn(crew).unwrap_or(index);
             since_ns = help(crew, found, index, &local);
             exposed = false;
             search.begin();
@@ -137,11 +139,22 @@ enum Found<'c> {
     Fork(StolenJob),
 }
 
-/// Looks everywhere once. Workers begin at different places. `tasks_first`: in turn with the others, so that neither starves. `for_long`: it has
+impl Found<'_> {
+    /// Where to look for regions next, if those take turns.
+    fn next_turn(&self, crew: &Crew) -> Option<usize> {
+        match self {
+            Self::Region(pin) if crew.stewards.is_any_open() => Some(pin.entry().place() + 1),
+            _ => None,
+        }
+    }
+}
+
+/// Looks everywhere once. Workers begin at different places, and go on from `turn` where regions take turns. `tasks_first`: in turn with the others, so that neither starves. `for_long`: it has
 /// looked in vain for so long that who holds items may be stuck.
 fn look<'c>(
     crew: &'c Crew,
     index: usize,
+    turn: usize,
     local: &Local<'_>,
     tasks_first: bool,
     for_long: bool,
@@ -151,7 +164,7 @@ fn look<'c>(
     }
     let task = || local.next().map(Found::Task);
     let region = || {
-        let mut posted = crew.board.posted(index).filter(|entry| entry.has_work());
+        let mut posted = crew.board.posted(turn).filter(|entry| entry.has_work());
         posted.find_map(|entry| entry.pin()).map(Found::Region)
     };
     let fork = || {

@@ -14,9 +14,10 @@ const FLOORS: [&[&str]; 7] = [
     &[
         "range", "seat", "hold", "waiter", "cancel", "entry", "board", "sleep", "slots", "ledger",
         "report", "costs", "timers", "lineage", "ring", "job", "forks", "closure", "tasks",
-        "calls", "mail", "spares", "crew", "region", "frame",
+        "calls", "mail", "spares", "stewards", "crew", "region", "frame",
     ],
     &[
+        "chair",
         "participation",
         "drive",
         "help",

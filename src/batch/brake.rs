@@ -55,6 +55,11 @@ impl Brake {
         failures == self.most_failures && self.pull(StopReason::Failures)
     }
 
+    /// How many items have failed for good so far.
+    pub(super) fn failures(&self) -> usize {
+        self.failures.load(Ordering::Relaxed) as usize
+    }
+
     /// Why the batch was stopped, if it was.
     pub(super) fn reason(&self) -> Option<StopReason> {
         let reason = self.reason.get().copied();

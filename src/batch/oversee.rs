@@ -12,6 +12,7 @@ use super::event::{Event, Reporter};
 use super::failure::{Decide, Failure};
 use super::launch::Job;
 use super::patrol::Patrol;
+use super::progress::Progress;
 use super::source::parts::Parts;
 use super::state::MakeState;
 use super::station::Station;
@@ -43,6 +44,7 @@ pub(super) struct Overseen<'o, P, M, F, D, R, E> {
     pub(super) brake: Arc<Brake>,
     pub(super) patrol: Option<Arc<Patrol>>,
     pub(super) reporter: Reporter,
+    pub(super) progress: Option<Arc<Progress>>,
     pub(super) outcomes: Slots<Outcome<R, E>>,
     pub(super) again: Again<Outcome<R, E>>,
     pub(super) desk: Desk,

@@ -7,6 +7,7 @@ use super::ctx::{Ctx, Oversight};
 use super::failure::Decide;
 use super::oversee::Overseen;
 use super::patrol::Sentry;
+use super::progress::Steps;
 use super::source::parts::Parts;
 use super::state::MakeState;
 use super::station::Station;
@@ -84,6 +85,7 @@ pub(super) struct Stay<'e, 'o, P, M: MakeState<E>, F, D, R, E> {
     /// The failure that a returning item had, until it has ended again.
     earlier: Option<Outcome<R, E>>,
     sentry: Option<Sentry<'e>>,
+    steps: Option<Steps<'e>>,
 }
 
 impl<'e, 'o, P, M, F, D, R, E> Stay<'e, 'o, P, M, F, D, R, E>
@@ -109,6 +111,7 @@ where
             item: (0, 0),
             earlier: None,
             sentry: patrol.map(|patrol| patrol.stand(seat, worker)),
+            steps: overseen.progress.as_ref().map(|it| it.steps(seat)),
         }
     }
 
@@ -133,6 +136,9 @@ where
         if let Some(sentry) = &mut self.sentry {
             sentry.begin(self.item.0, alone);
         }
+        if let Some(steps) = &self.steps {
+            steps.begin();
+        }
     }
 
     /// The body has ended. True if that was too late.
@@ -145,6 +151,9 @@ where
     #[inline]
     fn end_at_once(&mut self, at: &mut u32, result: R) {
         self.counts.done += 1;
+        if let Some(steps) = &self.steps {
+            steps.end(true);
+        }
         // SAFETY: claimed, and ended for good.
         unsafe {
             self.overseen
@@ -161,7 +170,11 @@ where
         let earlier = self.earlier.take();
         self.station.dispose(earlier);
         let worker = self.station.worker();
-        if let Some(outcome) = self.overseen.send_back(index, attempt, outcome, worker) {
+        let outcome = self.overseen.send_back(index, attempt, outcome, worker);
+        if let Some(steps) = &self.steps {
+            steps.end(outcome.is_some());
+        }
+        if let Some(outcome) = outcome {
             let counts = &mut self.counts;
             // SAFETY: claimed, and ended for good.
             unsafe { self.overseen.settle(index, attempt, outcome, counts) };

@@ -1,12 +1,14 @@
 //! Running a supervised batch: everything that looks after its items is set up around them, and taken down when the last has ended.
 
 use super::again::Again;
+use super::brake::Brake;
 use super::ctx::Ctx;
 use super::event::{Reporter, observed};
 use super::failure::Decide;
 use super::launch::launch;
 use super::oversee::{Desk, Overseen};
 use super::patrol::{Limits, Patrol};
+use super::progress::Progress;
 use super::settings::Supervised;
 use super::source::parts::{IntoParts, Parts};
 use super::state::{MakeState, Stateless};
@@ -22,6 +24,13 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// When a batch was called, what stops it, and who is shown how far it has come.
+pub(super) struct Terms {
+    pub(super) began: Instant,
+    pub(super) brake: Arc<Brake>,
+    pub(super) progress: Option<Arc<Progress>>,
+}
+
 impl<S: Source, D> Batch<S, Supervised<'_, D>> {
     /// Runs `body` on every item, and reports what became of each: as [`run`](Batch::run) of a batch that nobody supervises.
     #[track_caller]
@@ -33,14 +42,25 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
         E: Send,
     {
         let caller = Location::caller();
-        self.oversee(&Stateless, |(), item, ctx| body(item, ctx), caller)
+        let terms = self.terms();
+        self.oversee(&Stateless, |(), item, ctx| body(item, ctx), caller, terms)
     }
 
-    fn oversee<M, F, R, E>(
+    /// From now on.
+    pub(super) fn terms(&self) -> Terms {
+        Terms {
+            began: Instant::now(),
+            brake: Arc::new(self.settings.brake(self.source.items())),
+            progress: None,
+        }
+    }
+
+    pub(super) fn oversee<M, F, R, E>(
         self,
         make: &M,
         body: F,
         caller: &'static Location<'static>,
+        terms: Terms,
     ) -> Report<R, E>
     where
         M: MakeState<E>,
@@ -49,13 +69,16 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
         R: Send,
         E: Send,
     {
-        let began = Instant::now();
+        let Terms {
+            began,
+            brake,
+            progress,
+        } = terms;
         let crew = self.crew.clone();
         let cuts = self.cuts;
         let settings = self.settings;
         let parts = IntoParts::into_parts(self.source);
         let items = parts.items();
-        let brake = Arc::new(settings.brake(items));
         let mut workers = Vec::new();
         let (records, thrown) = observed(settings.observer, |reporter: Reporter| {
             let patrol = (settings.limits != Limits::default()).then(|| {
@@ -75,6 +98,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
                 brake: brake.clone(),
                 patrol,
                 reporter,
+                progress,
                 outcomes: Slots::new(items),
                 again: Again::new(brake.clone()),
                 desk: Desk::default(),
@@ -142,6 +166,8 @@ impl<S: Source, M, D> StatefulBatch<S, M, Supervised<'_, D>> {
         R: Send,
         E: Send,
     {
-        self.batch.oversee(&self.make, body, Location::caller())
+        let terms = self.batch.terms();
+        self.batch
+            .oversee(&self.make, body, Location::caller(), terms)
     }
 }

@@ -45,7 +45,7 @@ fn call(entry: &Entry) {
 #[test]
 fn entry_serves_two_regions_one_after_the_other() {
     loom::model(|| {
-        let entry = Arc::new(Entry::new(1));
+        let entry = Arc::new(Entry::new(0, 1));
         let helper = {
             let entry = entry.clone();
             thread::spawn(move || help(&entry))
@@ -60,7 +60,7 @@ fn entry_serves_two_regions_one_after_the_other() {
 #[test]
 fn entry_rouses_a_caller_for_work_given_back() {
     loom::model(|| {
-        let entry = Arc::new(Entry::new(1));
+        let entry = Arc::new(Entry::new(0, 1));
         let served = Arc::new(loom::sync::atomic::AtomicBool::new(false));
         unsafe { entry.open(std::ptr::null()) };
         let giver = {
@@ -99,7 +99,7 @@ fn entry_rouses_a_caller_for_work_given_back() {
 #[test]
 fn entry_rouses_a_caller_for_work_that_was_on_its_way() {
     loom::model(|| {
-        let entry = Arc::new(Entry::new(2));
+        let entry = Arc::new(Entry::new(0, 2));
         let served = Arc::new(loom::sync::atomic::AtomicBool::new(false));
         entry.seats()[0].word.fill(Span::new(0, 2));
         unsafe { entry.open(std::ptr::null()) };

@@ -16,6 +16,7 @@
 //! started for that alone.
 
 mod life;
+mod steward;
 mod watch;
 
 use crate::crew::Crew;
@@ -110,7 +111,7 @@ impl Master {
     /// Ends the workers, and waits for that: until `deadline`, if there is one. True if all threads have ended.
     pub(crate) fn end(self, crew: &Crew, deadline: Option<Instant>) -> bool {
         // The workers need not wait until the master is awake.
-        crew.sleep.end();
+        crew.end();
         // A master that is gone has no workers left.
         let _ = self.events.send(Event::End);
         let has_ended = match deadline {

@@ -63,6 +63,7 @@ impl<'p> Watch<'p> {
             let next = timers.ring_due();
             // Whom an alarm wants to stand in, too.
             self.start_spares();
+            self.start_stewards();
             let alarm = next.map_or_else(never, at);
             select! {
                 recv(events) -> event => match event {
@@ -96,6 +97,15 @@ impl<'p> Watch<'p> {
             match self.plan.spawn(index, self.post.clone()) {
                 Ok(spare) => self.workers[index] = Some(spare),
                 Err(_) => crew.spares().send_home(&crew.sleep, index),
+            }
+        }
+    }
+
+    fn start_stewards(&mut self) {
+        while self.plan.crew.stewards.next_to_start() {
+            match self.plan.spawn_steward() {
+                Ok(steward) => self.leaving.push(steward),
+                Err(_) => self.plan.make_do_without_steward(),
             }
         }
     }

@@ -11,6 +11,10 @@ use crate::range::Span;
 use crate::seat::{Seat, Share};
 use crate::sync::{AtomicBool, Ordering, fence};
 
+/// For how long a worker stays in one region where it goes from one to the other in turn. Longer than it takes to make the states that
+/// some bodies have.
+const TURN_NS: u64 = 1_000_000;
+
 /// One participant's way to the items of a region.
 ///
 /// Items are handed out as spans of offsets. A span that was handed out is run by this participant, up to what it
@@ -26,6 +30,7 @@ pub(crate) struct Claims<'r> {
     /// Items that have ended and are not in the share yet: a look at the clock is worth several short chunks.
     unbooked: u32,
     unbooked_since_ns: u64,
+    came_ns: u64,
     /// A helper that has just come, or a thief that has just filled its word: nobody has been called for that work yet. (For
     /// what a caller begins with it has looked for help before it came.)
     has_news: bool,
@@ -49,6 +54,7 @@ impl<'r> Claims<'r> {
             chunk: Span::default(),
             unbooked: 0,
             unbooked_since_ns: now_ns,
+            came_ns: now_ns,
             has_news: seat != region.crew.extra(),
             alone: true,
             token: region.task.stop(),
@@ -124,7 +130,17 @@ impl<'r> Claims<'r> {
     /// Whether something waits that should not wait for the end of the region, after at least one chunk.
     #[inline]
     fn leaves(&self) -> bool {
-        self.at_leisure && self.share.items > 0 && self.region.crew.has_visitors(self.worker())
+        self.at_leisure
+            && self.share.items > 0
+            && (self.region.crew.has_visitors(self.worker()) || self.takes_turns())
+    }
+
+    /// Whether it is another region's turn: where batches were submitted, which have no caller of their own to run them.
+    #[inline]
+    fn takes_turns(&self) -> bool {
+        self.region.crew.stewards.is_any_open()
+            && self.unbooked_since_ns.saturating_sub(self.came_ns) >= TURN_NS
+            && self.region.crew.board.has_other_work(self.entry())
     }
 
     #[inline]
@@ -178,7 +194,7 @@ impl<'r> Claims<'r> {
         let rest_ns = self.sizer.known_ns(u64::from(items));
         self.region.enlist(rest_ns);
         // The caller itself may sleep until its helpers are done.
-        self.entry().waiter().rouse();
+        self.region.rouse_caller();
     }
 
     /// Whoever has just got work that others could share calls the next one before it runs anything: its first item may take
@@ -192,7 +208,7 @@ impl<'r> Claims<'r> {
             self.enlist();
         }
         if !self.own().word.get().is_empty() {
-            self.entry().waiter().rouse();
+            self.region.rouse_caller();
         }
     }
 

@@ -74,6 +74,8 @@ pub(crate) struct Region<'t> {
     /// What waits for this.
     pub(crate) node: Node<'t>,
     pub(crate) site: Site,
+    /// Whether the caller runs items, too, as long as there are workers.
+    pub(crate) caller_runs: bool,
     /// Items that no participant has accounted for. Zero when all have ended.
     pub(crate) remaining: AtomicU64,
 }
@@ -97,6 +99,13 @@ impl Region<'_> {
     pub(crate) fn enlist(&self, rest_ns: Option<u64>) {
         if !self.crew.enlist(rest_ns) {
             self.crew.rouse(&self.node);
+        }
+    }
+
+    /// Wakes the caller for items in the words, if it sleeps.
+    pub(crate) fn rouse_caller(&self) {
+        if self.caller_runs {
+            self.entry.waiter().rouse();
         }
     }
 

@@ -1,0 +1,159 @@
+//! A batch that somebody else waits for, or nobody.
+
+use super::brake::Brake;
+use super::progress::{Progress, Snapshot};
+use crate::crew::Crew;
+use crate::error::TaskError;
+use crate::frame;
+use crate::lineage::Node;
+use crate::report::Report;
+use crate::summary::StopReason;
+use crate::task::TaskHandle;
+use crate::wait::Wait;
+use crate::waiter::Waiter;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// A batch that was [submitted](crate::Batch::submit), and its report in time.
+///
+/// Dropping it lets the batch go on, and its report go; to stop it [`cancel`](Self::cancel) it first. It is also a future, for any executor
+/// or none: `handle.await` has the same result as [`join`](Self::join).
+#[must_use = "dropping the handle detaches the batch; `let _ =` or `drop` says that this is meant"]
+pub struct BatchHandle<R, E> {
+    crew: Arc<Crew>,
+    task: TaskHandle<Report<R, E>>,
+    stem: Arc<Stem>,
+    brake: Arc<Brake>,
+    progress: Arc<Progress>,
+}
+
+/// What all work of a submitted batch descends from.
+pub(super) struct Stem {
+    /// INVARIANT(stem): its waiter is the one below, which lies in a box and so stays where it is; this goes first.
+    node: Node<'static>,
+    waiter: Box<Waiter>,
+}
+
+impl Stem {
+    pub(super) fn new(crew: &Crew) -> Arc<Self> {
+        let waiter = Box::new(Waiter::new());
+        let address: *const Waiter = &raw const *waiter;
+        // SAFETY: INVARIANT(stem).
+        let stays: &'static Waiter = unsafe { &*address };
+        Arc::new(Self {
+            node: Node::new(None, stays, crew.id()),
+            waiter,
+        })
+    }
+
+    pub(super) fn node(&self) -> &Node<'_> {
+        &self.node
+    }
+
+    /// The batch has ended, after a fence.
+    pub(super) fn rouse(&self) {
+        self.waiter.rouse();
+    }
+}
+
+impl<R, E> BatchHandle<R, E> {
+    pub(super) fn new(
+        crew: Arc<Crew>,
+        task: TaskHandle<Report<R, E>>,
+        stem: Arc<Stem>,
+        brake: Arc<Brake>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self {
+            crew,
+            task,
+            stem,
+            brake,
+            progress,
+        }
+    }
+
+    /// Waits until the batch has ended: its report.
+    ///
+    /// A thread that does work of some runtime runs the batch itself, if nobody has begun it; one that sits in the batch's own helps with it,
+    /// and runs nothing else. So one worker does not wait for itself. A thread from outside sleeps.
+    pub fn join(self) -> Report<R, E> {
+        self.task.run_if_unbegun();
+        if let Some(worker) = frame::seat_in(&self.crew) {
+            Wait {
+                crew: &self.crew,
+                worker,
+                node: self.stem.node(),
+                waiter: &self.stem.waiter,
+                lends: frame::queue().filter(|_| frame::forks_in(&self.crew)),
+                reads_mail: true,
+            }
+            .until(|| self.task.is_finished());
+        }
+        report_of(self.task.join())
+    }
+
+    /// As [`join`](Self::join), but for no longer than `timeout`; and meanwhile this thread helps nobody.
+    ///
+    /// # Errors
+    ///
+    /// The handle, if the batch has not ended by then.
+    pub fn join_timeout(self, timeout: Duration) -> Result<Report<R, E>, Self> {
+        let Self {
+            crew,
+            task,
+            stem,
+            brake,
+            progress,
+        } = self;
+        match task.join_timeout(timeout) {
+            Ok(result) => Ok(report_of(result)),
+            Err(task) => Err(Self::new(crew, task, stem, brake, progress)),
+        }
+    }
+
+    /// Whether the batch has ended.
+    pub fn is_finished(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Stops the batch: items not begun are [`Cancelled`](crate::Outcome::Cancelled); those that run are told so by
+    /// [`Ctx::is_cancelled`](crate::Ctx::is_cancelled), and end as they end.
+    pub fn cancel(&self) {
+        self.brake.pull(StopReason::Cancelled);
+    }
+
+    /// How far it has come. O(workers), and disturbs nobody.
+    pub fn progress(&self) -> Snapshot {
+        self.progress.snapshot()
+    }
+}
+
+fn report_of<R, E>(result: Result<Report<R, E>, TaskError>) -> Report<R, E> {
+    result
+        .unwrap_or_else(|error| panic!("a batch gives its report, whatever its items did: {error}"))
+}
+
+impl<R, E> Future for BatchHandle<R, E> {
+    type Output = Report<R, E>;
+
+    /// # Panics
+    ///
+    /// If it is polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.task).poll(context).map(report_of)
+    }
+}
+
+impl<R, E> fmt::Debug for BatchHandle<R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchHandle")
+            .field("is_finished", &self.is_finished())
+            .field("progress", &self.progress())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,129 @@
+//! How far a batch has come, for whoever asks from outside.
+//!
+//! Each seat counts the runs of items that were begun and ended there, and the items that will not be run again: one writer each, on a
+//! line of its own. Who asks adds them up. The sums are of no one moment, but each count only grows.
+
+use super::brake::Brake;
+use crate::sync::{AtomicU64, Ordering};
+use crossbeam::utils::CachePadded;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How far a batch has come: see [`BatchHandle::progress`](crate::BatchHandle::progress).
+#[derive(Copy, Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// How many items there are.
+    pub items: usize,
+    /// How many have their outcome, whatever it is. Those that are cancelled before they were begun count once the batch has ended.
+    pub ended: usize,
+    /// How many of those have failed: they returned an error, panicked, or timed out.
+    pub failed: usize,
+    /// How many run now.
+    pub in_flight: usize,
+    /// Since the batch was submitted.
+    pub elapsed: Duration,
+}
+
+impl Snapshot {
+    /// How many were not begun, or wait to be run again.
+    pub fn queued(&self) -> usize {
+        self.items - self.ended - self.in_flight
+    }
+
+    /// Items that ended in a second, on average; 0 at first.
+    pub fn rate(&self) -> f64 {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 {
+            self.ended as f64 / seconds
+        } else {
+            0.0
+        }
+    }
+
+    /// How long the rest takes if it goes on like this. None before the first item has ended.
+    pub fn eta(&self) -> Option<Duration> {
+        let left = (self.items - self.ended) as f64;
+        Duration::try_from_secs_f64(left / self.rate()).ok()
+    }
+}
+
+/// See the [module](self).
+pub(super) struct Progress {
+    items: usize,
+    began: Instant,
+    brake: Arc<Brake>,
+    seats: Box<[CachePadded<Counts>]>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Runs that were begun, and that ended.
+    begun: AtomicU64,
+    ended: AtomicU64,
+    /// Items that are done with.
+    settled: AtomicU64,
+}
+
+/// One participant's count.
+pub(super) struct Steps<'p>(&'p Counts);
+
+impl Progress {
+    pub(super) fn new(items: usize, seats: usize, began: Instant, brake: Arc<Brake>) -> Self {
+        Self {
+            items,
+            began,
+            brake,
+            seats: (0..seats).map(|_| CachePadded::default()).collect(),
+        }
+    }
+
+    /// For the participant on `seat`.
+    pub(super) fn steps(&self, seat: usize) -> Steps<'_> {
+        Steps(&self.seats[seat])
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let sum = |count: fn(&Counts) -> &AtomicU64| -> u64 {
+            // Acquire pairs with the Release in `end`.
+            let counts = self
+                .seats
+                .iter()
+                .map(|seat| count(seat).load(Ordering::Acquire));
+            counts.sum()
+        };
+        // In this order no run is seen to have ended that is not seen to have begun.
+        let settled = sum(|counts| &counts.settled);
+        let ended = sum(|counts| &counts.ended);
+        let begun = sum(|counts| &counts.begun);
+        let left = self.items as u64 - settled;
+        Snapshot {
+            items: self.items,
+            ended: settled as usize,
+            failed: self.brake.failures(),
+            in_flight: begun.saturating_sub(ended).min(left) as usize,
+            elapsed: self.began.elapsed(),
+        }
+    }
+}
+
+impl Steps<'_> {
+    #[inline]
+    pub(super) fn begin(&self) {
+        add(&self.0.begun, Ordering::Relaxed);
+    }
+
+    /// `settled`: the item will not be run again.
+    #[inline]
+    pub(super) fn end(&self, settled: bool) {
+        // Release pairs with the Acquire in `snapshot`: who sees the end sees the beginning.
+        add(&self.0.ended, Ordering::Release);
+        if settled {
+            add(&self.0.settled, Ordering::Release);
+        }
+    }
+}
+
+fn add(count: &AtomicU64, order: Ordering) {
+    count.store(count.load(Ordering::Relaxed) + 1, order);
+}

@@ -1,0 +1,47 @@
+//! A steward's thread: it looks after batches that were submitted, one after the other.
+
+use super::Plan;
+use crate::crew::Crew;
+use crate::fault::{self, Point};
+use crate::isolate;
+use crate::stewards::Taken;
+use crate::tasks::Task;
+use std::io;
+use std::thread::{self, JoinHandle};
+
+impl Plan {
+    pub(super) fn spawn_steward(&self) -> io::Result<JoinHandle<()>> {
+        if fault::refuses(Point::StartThread) {
+            return Err(io::Error::other("a fault was injected"));
+        }
+        let crew = self.crew.clone();
+        let builder = thread::Builder::new().name("ganger-steward".to_owned());
+        builder.spawn(move || {
+            while let Some(errand) = crew.stewards.next() {
+                look_after(&crew, errand, false);
+            }
+        })
+    }
+
+    /// There is no thread for a steward: if there is none at all, workers do what it would have, as callers.
+    pub(super) fn make_do_without_steward(&self) {
+        self.crew.stewards.refuse();
+        while let Some(errand) = self.crew.stewards.take_stranded() {
+            let crew = self.crew.clone();
+            let task = Task::new(move |_: &usize| look_after(&crew, errand, true));
+            self.crew.spawn(None, task);
+        }
+    }
+}
+
+fn look_after(crew: &Crew, errand: Taken, runs_items: bool) {
+    let number = errand.number();
+    // It catches what it throws itself. Were it to throw all the same, the end would wait for it for ever.
+    if let Err(payload) = isolate::catch(|| errand.run(runs_items)) {
+        isolate::discard(payload);
+    }
+    crew.process.stay();
+    if crew.stewards.done(number) {
+        crew.sleep.end();
+    }
+}

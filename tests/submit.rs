@@ -1,0 +1,443 @@
+//! Submitted batches: nobody waits for them but whoever asks, and they share the workers in turn.
+
+mod support;
+
+use ganger::{BatchHandle, CancelToken, Outcome, Retry, Runtime, Shutdown, StopReason};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+use support::{LENGTHS, Ledger, THREADS, Tally, burn, eventually, everywhere, runtime, watched};
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn a_submitted_batch_reports_as_one_that_is_run() {
+    watched(|| {
+        everywhere(|rt| {
+            for items in LENGTHS.into_iter().filter(|items| *items <= 1000) {
+                let tally = Arc::new(Tally::new(items));
+                let marks = tally.clone();
+                let handle = rt
+                    .batch(0..items)
+                    .name("odd ones fail")
+                    .submit(move |i, ctx| {
+                        assert_eq!(ctx.index(), i);
+                        marks.mark(i);
+                        match i % 4 {
+                            1 => Err(i),
+                            3 => panic!("expected"),
+                            _ => Ok(i),
+                        }
+                    });
+                let report = handle.join();
+                tally.assert_once_each();
+                assert_eq!(report.name(), Some("odd ones fail"));
+                for (i, outcome) in report.outcomes().iter().enumerate() {
+                    let right = match outcome {
+                        Outcome::Done(result) => *result == i && i % 2 == 0,
+                        Outcome::Failed(error) => *error == i && i % 4 == 1,
+                        Outcome::Panicked(_) => i % 4 == 3,
+                        _ => false,
+                    };
+                    assert!(right, "item {i}: {outcome:?}");
+                }
+                assert_eq!(report.summary().items(), items);
+                let shares = report.summary().workers().iter().map(|it| it.items());
+                assert_eq!(shares.sum::<u64>(), items as u64);
+            }
+        });
+    });
+}
+
+#[test]
+fn its_items_run_on_workers_alone() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let report = rt
+                .batch(0..200)
+                .submit(|_, ctx| {
+                    let name = thread::current().name().unwrap_or("").to_owned();
+                    assert_eq!(name, format!("ganger-{}", ctx.worker()));
+                    Ok::<_, ()>(())
+                })
+                .join();
+            assert_eq!(report.summary().done(), 200);
+        }
+    });
+}
+
+#[test]
+fn what_it_owns_is_dropped_once_whoever_takes_the_report() {
+    watched(|| {
+        static LEDGER: std::sync::OnceLock<Ledger> = std::sync::OnceLock::new();
+        let ledger = LEDGER.get_or_init(Ledger::default);
+        for threads in THREADS {
+            for way in 0..4 {
+                let rt = runtime(threads);
+                let items: Vec<_> = (0..300).map(|i| ledger.make::<8>(i)).collect();
+                let handle = rt.batch(items).submit(|item, ctx| {
+                    assert!(item.is_sound());
+                    match ctx.index() % 3 {
+                        0 => Ok(item),
+                        1 => Err(item),
+                        _ => panic!("expected"),
+                    }
+                });
+                match way {
+                    0 => drop(handle.join()),
+                    1 => drop(handle),
+                    2 => {
+                        handle.cancel();
+                        drop(handle.join());
+                    }
+                    _ => {
+                        drop(rt);
+                        assert!(handle.is_finished());
+                        continue;
+                    }
+                }
+                drop(rt);
+            }
+            ledger.assert_settled();
+        }
+    });
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Without any async runtime.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+#[test]
+fn it_can_be_awaited_without_any_async_runtime() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let handles = [10, 20, 30].map(|n| rt.batch(0..n).submit(|i, _| Ok::<_, ()>(i)));
+            let sum = block_on(async {
+                let mut sum = 0;
+                for handle in handles {
+                    sum += handle.await.summary().done();
+                }
+                sum
+            });
+            assert_eq!(sum, 60);
+        }
+    });
+}
+
+#[test]
+fn a_worker_that_joins_one_helps_with_it() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = Arc::new(runtime(threads));
+            for depth in 1..4 {
+                // Each item of a level submits the next one to the same workers, and waits.
+                fn level(rt: &Arc<Runtime>, depth: usize) -> BatchHandle<usize, ()> {
+                    let inner = rt.clone();
+                    rt.batch(0..3).submit(move |_, _| {
+                        if depth == 0 {
+                            return Ok(1);
+                        }
+                        let results = level(&inner, depth - 1).join().into_results();
+                        Ok(results.expect("none fails").iter().sum())
+                    })
+                }
+                let results = level(&rt, depth).join().into_results();
+                let sum: usize = results.expect("none fails").iter().sum();
+                assert_eq!(sum, 3_usize.pow(depth as u32 + 1));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_short_batch_ends_beside_long_ones() {
+    watched(|| {
+        for threads in [1, 2, 3] {
+            let rt = runtime(threads);
+            // Each alone would take the workers for a minute or so.
+            let long = [(); 3].map(|()| {
+                rt.batch(0..3_000_000).submit(|_, _| {
+                    burn(Duration::from_micros(20));
+                    Ok::<_, ()>(())
+                })
+            });
+            eventually("all are under way", || {
+                long.iter().all(|handle| handle.progress().ended > 0)
+            });
+            for _ in 0..5 {
+                let short = rt.batch(0..100).submit(|_, _| {
+                    burn(Duration::from_micros(20));
+                    Ok::<_, ()>(())
+                });
+                assert_eq!(short.join().summary().done(), 100);
+            }
+            // A batch with a caller is none the worse for them.
+            assert_eq!(rt.batch(0..100).map(|i| i).len(), 100);
+            // And so is a task.
+            assert_eq!(rt.spawn(|| 7).join().expect("run"), 7);
+            for handle in long {
+                assert!(!handle.is_finished());
+                handle.cancel();
+                let report = handle.join();
+                assert_eq!(report.stopped(), Some(StopReason::Cancelled));
+                assert_eq!(report.summary().items(), 3_000_000);
+                assert!(report.summary().cancelled() > 0);
+            }
+        }
+    });
+}
+
+#[test]
+fn more_than_can_be_open_at_once_wait_for_their_turn() {
+    watched(|| {
+        for threads in [1, 2, 8] {
+            let rt = runtime(threads);
+            let sum = Arc::new(AtomicUsize::new(0));
+            let handles: Vec<_> = (0..300)
+                .map(|n| {
+                    let sum = sum.clone();
+                    rt.batch(0..n % 7).submit(move |_, _| {
+                        sum.fetch_add(1, Ordering::Relaxed);
+                        Ok::<_, ()>(())
+                    })
+                })
+                .collect();
+            for (n, handle) in handles.into_iter().enumerate() {
+                assert_eq!(handle.join().summary().done(), n % 7);
+            }
+            assert_eq!(sum.load(Ordering::Relaxed), (0..300).map(|n| n % 7).sum());
+        }
+    });
+}
+
+#[test]
+fn supervision_and_states_are_those_of_a_run() {
+    watched(|| {
+        everywhere(|rt| {
+            let runs = Arc::new(Tally::new(60));
+            let (marks, events) = (runs.clone(), Arc::new(Mutex::new(0)));
+            let told = events.clone();
+            let report = rt
+                .batch(0..60)
+                .retry(Retry::fixed(2, Duration::ZERO))
+                .observe(move |_| *told.lock().unwrap() += 1)
+                .with_state(|_| 0_u32)
+                .submit(move |state, i, ctx| {
+                    *state += 1;
+                    marks.mark(i);
+                    if ctx.attempt() <= (i % 3) as u32 {
+                        Err(())
+                    } else {
+                        Ok(*state)
+                    }
+                })
+                .join();
+            assert_eq!(
+                (report.summary().done(), report.summary().retried()),
+                (60, 40)
+            );
+            (0..60).for_each(|i| assert_eq!(usize::from(runs.times(i)), 1 + i % 3));
+            assert_eq!(*events.lock().unwrap(), 60);
+
+            let token = CancelToken::new();
+            let canceller = token.clone();
+            let report = rt
+                .batch(0..100_000)
+                .cancel(&token)
+                .submit(move |i, ctx| {
+                    if i == 10 {
+                        canceller.cancel();
+                    }
+                    assert!(ctx.attempt() == 1);
+                    Ok::<_, ()>(())
+                })
+                .join();
+            assert_eq!(report.stopped(), Some(StopReason::Cancelled));
+
+            let report = rt
+                .batch(0..4)
+                .item_deadline(MS)
+                .submit(|i, ctx| {
+                    while i == 2 && !ctx.is_cancelled() {}
+                    Ok::<_, ()>(())
+                })
+                .join();
+            assert_eq!(
+                (report.summary().done(), report.summary().timed_out()),
+                (3, 1)
+            );
+
+            let report = rt
+                .batch(0..1000)
+                .deadline(Duration::ZERO)
+                .submit(|_, _| Ok::<_, ()>(()))
+                .join();
+            assert_eq!(report.summary().cancelled(), 1000);
+            assert_eq!(report.stopped(), Some(StopReason::Deadline));
+        });
+    });
+}
+
+#[test]
+fn progress_only_grows_and_ends_at_the_items() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let (hold, held) = channel::<()>();
+            let held = Mutex::new(held);
+            let handle = rt.batch(0..100).submit(move |i, _| {
+                if i == 99 {
+                    let _ = held.lock().unwrap().recv();
+                }
+                if i % 10 == 0 { Err(()) } else { Ok(()) }
+            });
+            let mut last = handle.progress();
+            assert_eq!(last.items, 100);
+            eventually("all others have ended", || {
+                let now = handle.progress();
+                assert!(now.ended >= last.ended && now.failed >= last.failed);
+                assert_eq!(now.queued() + now.in_flight + now.ended, 100);
+                last = now;
+                now.ended == 99 && now.in_flight == 1
+            });
+            assert_eq!(handle.progress().failed, 10);
+            assert!(handle.progress().rate() > 0.0);
+            assert!(handle.progress().eta().is_some());
+            let Err(handle) = handle.join_timeout(Duration::from_millis(1)) else {
+                panic!("it cannot have ended");
+            };
+            drop(hold);
+            let report = handle.join_timeout(Duration::MAX).expect("it ends");
+            assert_eq!(
+                (report.summary().done(), report.summary().failed()),
+                (90, 10)
+            );
+        }
+    });
+}
+
+#[test]
+fn a_runtime_that_is_dropped_ends_its_batches_first() {
+    watched(|| {
+        for threads in THREADS {
+            for timeout in [None, Some(Duration::MAX)] {
+                let rt = runtime(threads);
+                let ended = Arc::new(AtomicUsize::new(0));
+                let handles: Vec<_> = (0..100)
+                    .map(|_| {
+                        let ended = ended.clone();
+                        rt.batch(0..50)
+                            .retry(Retry::fixed(1, MS))
+                            .submit(move |i, ctx| {
+                                if i == 7 && ctx.attempt() == 1 {
+                                    return Err(());
+                                }
+                                ended.fetch_add(1, Ordering::Relaxed);
+                                Ok(())
+                            })
+                    })
+                    .collect();
+                match timeout {
+                    None => drop(rt),
+                    Some(timeout) => assert!(rt.shutdown(Shutdown::Drain, timeout).is_complete()),
+                }
+                assert_eq!(ended.load(Ordering::Relaxed), 5000);
+                for handle in handles {
+                    assert!(handle.is_finished());
+                    assert_eq!(handle.join().summary().done(), 50);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_shutdown_that_cancels_what_is_queued_cancels_items_not_begun() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let begun = Arc::new(AtomicBool::new(false));
+            let handles: Vec<_> = (0..80)
+                .map(|_| {
+                    let begun = begun.clone();
+                    rt.batch(0..1_000_000).submit(move |_, _| {
+                        begun.store(true, Ordering::Relaxed);
+                        burn(Duration::from_micros(10));
+                        Ok::<_, ()>(())
+                    })
+                })
+                .collect();
+            eventually("some are under way", || begun.load(Ordering::Relaxed));
+            let report = rt.shutdown(Shutdown::CancelQueued, Duration::MAX);
+            assert!(report.is_complete());
+            for handle in handles {
+                let report = handle.join();
+                assert_eq!(report.summary().items(), 1_000_000);
+                assert_eq!(report.stopped(), Some(StopReason::Cancelled));
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_submitted_after_the_end_is_run_by_who_submits_it() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let batch = rt.batch(0..100);
+            drop(rt);
+            let handle = batch.submit(|i, _| Ok::<_, ()>(i));
+            assert!(handle.is_finished());
+            assert_eq!(handle.join().summary().done(), 100);
+        }
+    });
+}
+
+#[test]
+fn a_runtime_may_be_dropped_in_an_item_of_a_submitted_batch() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = Arc::new(Mutex::new(Some(runtime(threads))));
+            let both = Arc::new(Barrier::new(2));
+            let (slot, begun) = (rt.clone(), both.clone());
+            let handle = rt
+                .lock()
+                .unwrap()
+                .as_ref()
+                .expect("there")
+                .batch(0..50)
+                .submit(move |i, _| {
+                    if i == 0 {
+                        begun.wait();
+                        drop(slot.lock().unwrap().take());
+                    }
+                    Ok::<_, ()>(i)
+                });
+            both.wait();
+            assert_eq!(handle.join().summary().done(), 50);
+        }
+    });
+}
