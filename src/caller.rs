@@ -149,8 +149,6 @@ impl Call<'_> {
             let ended_ns = wait_for_the_end(&region, &mut chair, &mut earlier, now_ns);
             drop(posted);
             drop(chair);
-            let left = region.remaining.load(Ordering::Relaxed);
-            assert_eq!(left, 0, "items were lost");
             if runs {
                 self.learn(entry, began_ns, ended_ns, helpable && !pays);
             } else {
@@ -252,7 +250,7 @@ fn wait_for_the_end(
             since_ns = participate(region, crew.extra(), chair.worker(), crew.now_ns());
             continue;
         }
-        if !used && !has_work && region.task.close(&|| entry.try_close()) {
+        if !used && !has_work && region.task.close(&|| region.try_close()) {
             return now_ns;
         }
         let helps = match may_run {

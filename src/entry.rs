@@ -7,7 +7,8 @@
 //!
 //! * The **caller** (who holds the entry's claim on the board) writes the region's address and sets `OPEN`. When it finds
 //!   every range word empty it tries to close: a compare-exchange from "open, no users" to "closed". Success means that
-//!   nobody is inside and nobody will come in: all items have ended, and the region may go.
+//!   nobody is inside and nobody will come in. If all items have ended by then the region may go; else a helper has been here since
+//!   the words were looked at, and the caller opens it again.
 //! * A **helper** pins: it adds one user, and learns from the value before whether the entry was open *at that very
 //!   step*. If it was, the caller's compare-exchange fails from now on, until the helper unpins. If it was not, the helper
 //!   takes its user off again without having looked at the region.
@@ -214,6 +215,16 @@ impl Entry {
             .state
             .compare_exchange(State::OPEN, 0, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
+    }
+
+    /// Caller: opens what it has just closed again.
+    ///
+    /// # Safety
+    ///
+    /// As [`open`](Self::open), for the region that was open last.
+    pub(crate) unsafe fn reopen(&self) {
+        // Release, as there.
+        self.desk.state.fetch_or(State::OPEN, Ordering::Release);
     }
 
     /// Whether helpers are inside.

@@ -123,6 +123,26 @@ impl Region<'_> {
         }
     }
 
+    /// Caller, which has found nobody inside and no item left: closes. False if somebody has come since.
+    ///
+    /// Looks at one word after the other prove nothing of all of them: a helper may have come meanwhile, moved items from a word
+    /// that was still to be looked at to one that had been, and left between two chunks. So the count of those that have ended decides.
+    pub(crate) fn try_close(&self) -> bool {
+        if !self.entry.try_close() {
+            return false;
+        }
+        // Exact: published by those who have unpinned, with which the closing synchronises.
+        if self.remaining.load(Ordering::Relaxed) == 0 {
+            return true;
+        }
+        // SAFETY: it was open until now for this same region, by this same caller, who goes on to wait.
+        unsafe { self.entry.reopen() };
+        // Pairs with the fences of sleepers: they may have been called for what is left, and have found it closed.
+        fence(Ordering::SeqCst);
+        self.enlist(None);
+        false
+    }
+
     /// A participant has ended `items` of the items.
     pub(crate) fn settle(&self, items: u64) {
         // Relaxed: published by unpinning, like everything else.
