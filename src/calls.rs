@@ -148,3 +148,61 @@ impl Calls {
         taken
     }
 }
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use crate::crew::Crew;
+    use crate::job::Fork;
+    use crate::sync::fence;
+    use loom::thread;
+
+    /// Shutdown against submit: a call is left to the last worker, which may look for the last time before it comes, and leaves. The worker
+    /// runs it, or the caller takes it back; and is roused for that.
+    #[test]
+    fn call_is_run_or_taken_back_though_the_last_worker_leaves() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(2);
+        model.check(|| {
+            let crew = Arc::new(Crew::new(1, 1, &[None], false));
+            let worker = {
+                let crew = crew.clone();
+                thread::spawn(move || {
+                    if let Some(TakenCall { job, waiter }) = crew.calls.take(None) {
+                        job.run(0);
+                        job.finish();
+                        drop(waiter);
+                    }
+                    crew.leave(0);
+                })
+            };
+            let (fork, waiter) = (Box::new(Fork::new(|| 7)), Arc::new(Waiter::new()));
+            let job = fork.job();
+            // As `delegate` does, for a caller that works nowhere.
+            // SAFETY: it is waited for below.
+            unsafe { crew.calls.push(job, None, std::ptr::null(), waiter.clone()) };
+            fence(Ordering::SeqCst);
+            let is_over = || crew.lets_callers_run() || !crew.calls.is_pending(job);
+            let mut result = None;
+            while crew.calls.is_pending(job) {
+                if crew.lets_callers_run() && crew.calls.take_back(job) {
+                    // SAFETY: taken back.
+                    result = Some(unsafe { fork.body() }());
+                } else {
+                    waiter.sleep(None, is_over);
+                }
+            }
+            let result = result.unwrap_or_else(|| {
+                let node = fork.stolen().node();
+                while !node.is_done() {
+                    waiter.sleep(None, || node.is_done());
+                }
+                // SAFETY: it is done.
+                unsafe { fork.result() }.expect("it does not panic")
+            });
+            assert_eq!(result, 7);
+            worker.join().unwrap();
+            assert!(!crew.calls.has_work());
+        });
+    }
+}

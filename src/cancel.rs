@@ -228,77 +228,30 @@ mod model {
         });
     }
 
-    /// Two participants of a region that is cancelled meanwhile, one of which steals, as `region::Claims` does it: each item is begun
-    /// or given up, once; and who has cancelled and looks finds that nobody begins any more.
+    /// Who sleeps until a token above is cancelled, and is called for that, sleeps no longer. If it did, this would never end.
     #[test]
-    fn cancel_leaves_each_item_begun_or_given_up() {
-        use crate::range::{RangeWord, Span};
-        use crate::sync::AtomicU32;
+    fn cancel_calls_who_sleeps_until_then() {
+        use crate::waiter::Waiter;
 
-        const ITEMS: u32 = 3;
+        struct Sleeper(Waiter);
 
-        struct Stage {
-            token: CancelToken,
-            words: [RangeWord; 2],
-            begun: [AtomicU32; ITEMS as usize],
-            lost: [AtomicU32; ITEMS as usize],
-        }
-
-        fn mark(counts: &[AtomicU32], span: Span) {
-            for item in span.begin..span.end {
-                counts[item as usize].fetch_add(1, Ordering::Relaxed);
+        impl Called for Sleeper {
+            fn call(&self) {
+                self.0.rouse();
             }
         }
 
-        fn participate(stage: &Stage, own: usize) {
-            let word = &stage.words[own];
-            loop {
-                if stage.token.is_cancelled() {
-                    for word in &stage.words {
-                        if let Some(span) = word.take_all() {
-                            mark(&stage.lost, span);
-                        }
-                    }
-                    return;
-                }
-                match word.take_front(|_| 1) {
-                    Some(chunk) => mark(&stage.begun, chunk),
-                    None => match stage.words[1 - own].take_back_half() {
-                        Some(span) => word.fill(span),
-                        None => return,
-                    },
-                }
+        loom::model(|| {
+            let root = CancelToken::new();
+            let token = root.child_token();
+            let canceller = thread::spawn(move || root.cancel());
+            let sleeper = Arc::new(Sleeper(Waiter::new()));
+            let called: Arc<dyn Called> = sleeper.clone();
+            token.calls(Arc::downgrade(&called));
+            while !token.is_cancelled() {
+                sleeper.0.sleep(None, || token.is_cancelled());
             }
-        }
-
-        let mut model = loom::model::Builder::new();
-        model.preemption_bound = Some(3);
-        model.check(|| {
-            let counts = || std::array::from_fn(|_| AtomicU32::new(0));
-            let stage = Arc::new(Stage {
-                token: CancelToken::new(),
-                words: [RangeWord::empty(), RangeWord::empty()],
-                begun: counts(),
-                lost: counts(),
-            });
-            stage.words[0].fill(Span::new(0, ITEMS));
-            let thief = {
-                let stage = stage.clone();
-                thread::spawn(move || participate(&stage, 1))
-            };
-            let canceller = {
-                let token = stage.token.clone();
-                thread::spawn(move || token.cancel())
-            };
-            participate(&stage, 0);
-            thief.join().unwrap();
             canceller.join().unwrap();
-            // What a thief had in its hands when the owner looked for the last time, the caller would find.
-            participate(&stage, 0);
-            for item in 0..ITEMS as usize {
-                let load = |counts: &[AtomicU32]| counts[item].load(Ordering::Relaxed);
-                assert_eq!(load(&stage.begun) + load(&stage.lost), 1, "item {item}");
-            }
         });
     }
 

@@ -15,7 +15,7 @@ use crate::policy::spin::Budget;
 use crate::sleep::Sleep;
 use crate::spares::Spares;
 use crate::stewards::{Errand, Handed, Stewards};
-use crate::sync::{AtomicU32, Ordering, fence};
+use crate::sync::{AtomicU32, Ordering, fence, ns_since};
 use crate::tasks::{Task, Tasks};
 use crate::timers::Timers;
 use crate::topology;
@@ -171,7 +171,7 @@ impl Crew {
     /// Nanoseconds since the crew was made.
     #[inline]
     pub(crate) fn now_ns(&self) -> u64 {
-        self.epoch.elapsed().as_nanos() as u64
+        ns_since(self.epoch)
     }
 
     pub(crate) fn spin_budget(&self) -> Budget {

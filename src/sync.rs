@@ -15,7 +15,19 @@ mod native {
     pub(crate) use std::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence,
     };
-    pub(crate) use std::thread::{Thread, current, park, park_timeout};
+    pub(crate) use std::thread::{Thread, ThreadId, current, park, park_timeout};
+    use std::time::Instant;
+
+    /// Of the calling thread.
+    pub(crate) fn id() -> ThreadId {
+        current().id()
+    }
+
+    /// How long ago that was, in nanoseconds.
+    #[inline(always)]
+    pub(crate) fn ns_since(epoch: Instant) -> u64 {
+        epoch.elapsed().as_nanos() as u64
+    }
 
     /// `std`'s cell behind loom's interface, which makes every access visible as a closure.
     #[derive(Debug, Default)]
@@ -44,12 +56,57 @@ mod modelled {
     pub(crate) use loom::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence,
     };
-    pub(crate) use loom::thread::{Thread, current, park};
+    pub(crate) use loom::thread::ThreadId;
+    use std::sync::Arc;
+
+    loom::thread_local! {
+        static SELF: Thread = Thread(Arc::new(Parker::default()));
+    }
+
+    /// A thread that can be woken. Not loom's own: that one takes a thread that waits for a lock for one that is parked.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Thread(Arc<Parker>);
+
+    #[derive(Debug, Default)]
+    struct Parker {
+        is_called: loom::sync::Mutex<bool>,
+        call: loom::sync::Condvar,
+    }
+
+    pub(crate) fn current() -> Thread {
+        SELF.with(Thread::clone)
+    }
+
+    /// Of the calling thread.
+    pub(crate) fn id() -> ThreadId {
+        loom::thread::current().id()
+    }
+
+    pub(crate) fn park() {
+        let Thread(parker) = current();
+        let mut is_called = parker.is_called.lock().expect("nothing panics under it");
+        while !*is_called {
+            is_called = parker.call.wait(is_called).expect("as above");
+        }
+        *is_called = false;
+    }
+
+    impl Thread {
+        pub(crate) fn unpark(&self) {
+            *self.0.is_called.lock().expect("nothing panics under it") = true;
+            self.0.call.notify_one();
+        }
+    }
 
     /// Models know no compiler.
     pub(crate) fn compiler_fence(_order: Ordering) {}
 
     /// Models have no clock.
+    pub(crate) fn ns_since(_epoch: std::time::Instant) -> u64 {
+        0
+    }
+
+    /// As above.
     pub(crate) fn park_timeout(_timeout: std::time::Duration) {
         loom::thread::yield_now();
     }

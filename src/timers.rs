@@ -23,12 +23,11 @@
 mod stand_in;
 
 use crate::isolate;
-use crate::sync::Mutex;
+use crate::sync::{self, Mutex, ThreadId};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
-use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 /// What is done at a time.
@@ -158,7 +157,7 @@ impl Shared {
                 return state.sleeps_until;
             };
             let ((_, id), alarm) = first.remove_entry();
-            state.ringer = Some(thread::current().id());
+            state.ringer = Some(sync::id());
             drop(state);
             let again = isolate::catch(|| alarm.ring(now)).unwrap_or_else(|payload| {
                 isolate::discard(payload);
@@ -190,7 +189,7 @@ impl Drop for Armed {
             return;
         };
         let rings = state.queue.remove(&(at, self.id)).is_none();
-        let is_ringer = state.ringer == Some(thread::current().id());
+        let is_ringer = state.ringer == Some(sync::id());
         let is_last = state.has_stand_in && state.queue.is_empty();
         drop(state);
         if is_last {
@@ -206,6 +205,7 @@ impl Drop for Armed {
 mod tests {
     use super::*;
     use std::sync::Barrier;
+    use std::thread;
     use std::time::Duration;
 
     /// Notes the times it was rung for, and asks for as many more rings as it has.
@@ -368,3 +368,6 @@ mod tests {
         assert_eq!(Arc::strong_count(&alarm), 1);
     }
 }
+
+#[cfg(all(test, loom))]
+mod model;

@@ -190,3 +190,63 @@ impl Alarm for Bell {
         next
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::cancel::CancelToken;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn again() -> Again<u32> {
+        Again::new(Arc::new(Brake::new(CancelToken::new(), u64::MAX)))
+    }
+
+    fn item(index: usize) -> Waiting<u32> {
+        Waiting {
+            index,
+            attempt: 2,
+            failure: 0,
+        }
+    }
+
+    fn armed(again: &Again<u32>) -> Instant {
+        let state = again.bell.state.lock();
+        state.armed.as_ref().expect("it is armed").0
+    }
+
+    #[test]
+    fn the_alarm_is_set_for_whoever_may_go_on_first() {
+        let (timers, again, now) = (Timers::new(), again(), Instant::now());
+        for (hours, first) in [(3, 3), (2, 2), (4, 2), (2, 2), (1, 1)] {
+            again.push(&timers, Some(now + hours * HOUR), item(0));
+            assert_eq!(armed(&again), now + first * HOUR);
+        }
+        assert_eq!(again.bell.ring(now + 2 * HOUR), Some(now + 3 * HOUR));
+        assert_eq!(armed(&again), now + 3 * HOUR);
+        assert_eq!(again.bell.ring(now + 4 * HOUR), None);
+    }
+
+    #[test]
+    fn items_of_one_time_are_all_kept_and_go_on_in_their_order() {
+        let (timers, again) = (Timers::new(), again());
+        let at = Instant::now() + HOUR;
+        (0..5).for_each(|index| again.push(&timers, Some(at), item(index)));
+        assert_eq!(again.bell.state.lock().times.len(), 5);
+        let order: Vec<_> = (0..5).map(|_| again.take().index).collect();
+        assert_eq!(order, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_time_that_no_clock_can_tell_is_never() {
+        let (timers, again, now) = (Timers::new(), again(), Instant::now());
+        again.push(&timers, None, item(0));
+        assert!(armed(&again) > now + 1_000_000 * HOUR);
+        assert!(again.is_waiting());
+        again.bell.brake.token().cancel();
+        assert!(!again.is_waiting());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod model;

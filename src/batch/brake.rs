@@ -75,3 +75,41 @@ impl Alarm for Brake {
         None
     }
 }
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use loom::thread;
+    use std::sync::Arc;
+
+    /// Deadline, failures and the user's token at the same time: one of the first two at most is told that it has stopped the batch, and then that
+    /// is the reason; else it is the user.
+    #[test]
+    fn brake_has_one_reason_and_tells_one() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(2);
+        model.check(|| {
+            let user = CancelToken::new();
+            let brake = Arc::new(Brake::new(user.child_token(), 2));
+            let failing = {
+                let brake = brake.clone();
+                thread::spawn(move || brake.count_failure())
+            };
+            let deadline = {
+                let brake = brake.clone();
+                thread::spawn(move || brake.pull(StopReason::Deadline))
+            };
+            let first = brake.count_failure();
+            user.cancel();
+            let (second, overran) = (failing.join().unwrap(), deadline.join().unwrap());
+            assert!(!(first && second), "one of them was the last failure");
+            let expected = match (first || second, overran) {
+                (true, false) => StopReason::Failures,
+                (false, true) => StopReason::Deadline,
+                (false, false) => StopReason::Cancelled,
+                (true, true) => panic!("two have stopped it"),
+            };
+            assert_eq!(brake.reason(), Some(expected));
+        });
+    }
+}

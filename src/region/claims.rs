@@ -368,3 +368,6 @@ impl<'r> Claims<'r> {
         self.unbooked_since_ns
     }
 }
+
+#[cfg(all(test, loom))]
+mod model;
