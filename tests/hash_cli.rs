@@ -8,43 +8,33 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "support/cli.rs"]
+mod cli;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use cli::{PATIENCE, Run, collect, end_of, example, run, run_with};
 use serde_json::Value;
 use tempfile::TempDir;
 
 // ---------------------------------------------------------------------------------------------
 // Running programs
 
-/// How long any child process may take.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 const DOC: &str = "/usr/share/doc";
 
 fn hash() -> Command {
-    let test = std::env::current_exe().expect("the path of this test");
-    // target/PROFILE/deps/hash_cli-0123456789abcdef
-    let profile = test.ancestors().nth(2).expect("a target directory");
-    let program = profile.join("examples/hash");
-    assert!(
-        program.is_file(),
-        "{} is not there: build it with `cargo build --example hash` (and --release if these \
-         tests are)",
-        program.display()
-    );
-    let mut command = Command::new(program);
+    let mut command = Command::new(example("hash"));
     command.env("LC_ALL", "C");
     command
 }
@@ -72,42 +62,15 @@ fn tool(name: &str) -> Option<Command> {
     Some(command)
 }
 
-#[derive(Debug)]
-struct Run {
-    status: ExitStatus,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+/// What a run says on standard error.
+trait Complaints: Sized {
+    /// The lines before the line of totals, and that line.
+    fn complaints(&self) -> (Vec<String>, String);
+
+    fn complains(self, expected: &[&str]) -> Self;
 }
 
-impl Run {
-    #[track_caller]
-    fn exits(self, code: i32) -> Self {
-        assert_eq!(self.status.code(), Some(code), "{}", self.show());
-        self
-    }
-
-    #[track_caller]
-    fn prints(self, stdout: impl AsRef<[u8]>) -> Self {
-        let expected = stdout.as_ref();
-        let differs = || {
-            let at = expected
-                .iter()
-                .zip(&self.stdout)
-                .take_while(|(a, b)| a == b)
-                .count();
-            let from = at.saturating_sub(80);
-            let part = |text: &[u8]| {
-                let text = &text[from.min(text.len())..];
-                text[..text.len().min(240)].escape_ascii().to_string()
-            };
-            let (expected, got) = (part(expected), part(&self.stdout));
-            format!("differs at byte {at}:\nexpected {expected}\n     got {got}")
-        };
-        assert!(self.stdout == expected, "{}", differs());
-        self
-    }
-
-    /// The lines on standard error before the line of totals, and that line.
+impl Complaints for Run {
     #[track_caller]
     fn complaints(&self) -> (Vec<String>, String) {
         let text = String::from_utf8_lossy(&self.stderr);
@@ -122,71 +85,6 @@ impl Run {
         assert_eq!(self.complaints().0, expected);
         self
     }
-
-    fn show(&self) -> String {
-        format!(
-            "{}\n--- stdout\n{}\n--- stderr\n{}",
-            self.status,
-            String::from_utf8_lossy(&self.stdout),
-            String::from_utf8_lossy(&self.stderr)
-        )
-    }
-}
-
-/// Runs a program to its end with the given input, and kills it if that does not come.
-#[track_caller]
-fn run(command: &mut Command, input: &[u8]) -> Run {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    run_with(command, input)
-}
-
-/// The same, with the standard output that the command has been given.
-#[track_caller]
-fn run_with(command: &mut Command, input: &[u8]) -> Run {
-    let mut child = command
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    if let Some(mut stdin) = child.stdin.take() {
-        let input = input.to_vec();
-        // A program that does not read its input closes it: no error of the test.
-        thread::spawn(move || drop(stdin.write_all(&input)));
-    }
-    let stdout = child.stdout.take().map(collect);
-    let stderr = child.stderr.take().map(collect);
-    let deadline = Instant::now() + PATIENCE;
-    // The program itself never closes these, so their ends are the sign that it has ended.
-    let stdout = stdout.map_or_else(Vec::new, |pipe| end_of(&pipe, &mut child, deadline));
-    let stderr = stderr.map_or_else(Vec::new, |pipe| end_of(&pipe, &mut child, deadline));
-    let status = child.wait().expect("the status of a child");
-    let run = Run {
-        status,
-        stdout,
-        stderr,
-    };
-    let panicked = String::from_utf8_lossy(&run.stderr).contains("panicked");
-    assert!(!panicked && run.status.signal().is_none(), "{}", run.show());
-    run
-}
-
-fn collect(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
-    let (send, receive) = mpsc::channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.read_to_end(&mut bytes);
-        let _ = send.send(bytes);
-    });
-    receive
-}
-
-#[track_caller]
-fn end_of(pipe: &mpsc::Receiver<Vec<u8>>, child: &mut Child, deadline: Instant) -> Vec<u8> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    pipe.recv_timeout(left).unwrap_or_else(|_| {
-        let _ = child.kill();
-        let _ = child.wait();
-        panic!("still running after {PATIENCE:?}: killed");
-    })
 }
 
 /// What `TOOL` prints for the regular files under a directory, in the order of their paths.

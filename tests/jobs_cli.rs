@@ -9,38 +9,24 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "support/cli.rs"]
+mod cli;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use cli::{PATIENCE, Run, end, example, run, run_with};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 // ---------------------------------------------------------------------------------------------
 // Running programs
-
-/// How long any child process may take.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-fn program() -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    // target/PROFILE/deps/jobs_cli-0123456789abcdef
-    let profile = test.ancestors().nth(2).expect("a target directory");
-    let program = profile.join("examples/jobs");
-    assert!(
-        program.is_file(),
-        "{} is not there: build it with `cargo build --example jobs` (and --release if these \
-         tests are)",
-        program.display()
-    );
-    program
-}
 
 fn plain(program: impl AsRef<std::ffi::OsStr>, dir: &TempDir) -> Command {
     let mut command = Command::new(program);
@@ -50,7 +36,7 @@ fn plain(program: impl AsRef<std::ffi::OsStr>, dir: &TempDir) -> Command {
 }
 
 fn jobs(dir: &TempDir) -> Command {
-    plain(program(), dir)
+    plain(example("jobs"), dir)
 }
 
 /// GNU parallel, or `None` (and a message) where it is not installed.
@@ -68,110 +54,6 @@ fn parallel(dir: &TempDir) -> Option<Command> {
 
 fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
-}
-
-#[derive(Debug)]
-struct Run {
-    status: ExitStatus,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-}
-
-impl Run {
-    #[track_caller]
-    fn exits(self, code: i32) -> Self {
-        assert_eq!(self.status.code(), Some(code), "{}", self.show());
-        self
-    }
-
-    #[track_caller]
-    fn prints(self, stdout: impl AsRef<[u8]>) -> Self {
-        let expected = stdout.as_ref();
-        assert!(
-            self.stdout == expected,
-            "expected {}\n{}",
-            expected.escape_ascii(),
-            self.show()
-        );
-        self
-    }
-
-    #[track_caller]
-    fn complains(self, words: &str) -> Self {
-        let text = String::from_utf8_lossy(&self.stderr);
-        assert!(text.contains(words), "no `{words}`: {}", self.show());
-        self
-    }
-
-    fn show(&self) -> String {
-        let part =
-            |text: &[u8]| String::from_utf8_lossy(&text[..text.len().min(4000)]).into_owned();
-        let (stdout, stderr) = (part(&self.stdout), part(&self.stderr));
-        format!(
-            "{}\n--- stdout\n{stdout}\n--- stderr\n{stderr}",
-            self.status
-        )
-    }
-}
-
-/// Runs a program to its end with the given input, and kills it if that does not come.
-#[track_caller]
-fn run(command: &mut Command, input: &[u8]) -> Run {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    run_with(command, input)
-}
-
-/// The same, with the standard output that the command has been given.
-#[track_caller]
-fn run_with(command: &mut Command, input: &[u8]) -> Run {
-    let child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    if let Some(mut stdin) = child.stdin.take() {
-        let input = input.to_vec();
-        // A program that does not read its input closes it: no error of the test.
-        thread::spawn(move || drop(stdin.write_all(&input)));
-    }
-    let stderr = child.stderr.take().map(collect);
-    end(child, stderr)
-}
-
-/// Waits for a program, of which standard error is read elsewhere.
-#[track_caller]
-fn end(mut child: Child, stderr: Option<mpsc::Receiver<Vec<u8>>>) -> Run {
-    let stdout = child.stdout.take().map(collect);
-    let deadline = Instant::now() + PATIENCE;
-    // The program itself never closes these, so their ends are the sign that it has ended.
-    let stdout = stdout.map_or_else(Vec::new, |pipe| end_of(&pipe, &mut child, deadline));
-    let stderr = stderr.map_or_else(Vec::new, |pipe| end_of(&pipe, &mut child, deadline));
-    let status = child.wait().expect("the status of a child");
-    let run = Run {
-        status,
-        stdout,
-        stderr,
-    };
-    let panicked = String::from_utf8_lossy(&run.stderr).contains("panicked");
-    assert!(!panicked && run.status.signal().is_none(), "{}", run.show());
-    run
-}
-
-fn collect(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
-    let (send, receive) = mpsc::channel();
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.read_to_end(&mut bytes);
-        let _ = send.send(bytes);
-    });
-    receive
-}
-
-#[track_caller]
-fn end_of(pipe: &mpsc::Receiver<Vec<u8>>, child: &mut Child, deadline: Instant) -> Vec<u8> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    pipe.recv_timeout(left).unwrap_or_else(|_| {
-        let _ = child.kill();
-        let _ = child.wait();
-        panic!("still running after {PATIENCE:?}: killed");
-    })
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -613,7 +495,7 @@ fn a_hundred_thousand_arguments_and_huge_outputs_are_no_trouble() {
     // The limit of memory is far below the output; a slow first job has all the others wait for it.
     let script = r#"ulimit -v 600000; exec "$0" -j2 -k "$@""#;
     let mut command = plain("sh", &dir);
-    command.args(["-c", script]).arg(program());
+    command.args(["-c", script]).arg(example("jobs"));
     command.args([
         "head -c {} /dev/zero; echo >&2",
         ":::",
@@ -641,7 +523,7 @@ fn hundreds_wait_for_a_slow_job_without_descriptors() {
     let job = "case {} in 1) read x < go;; 400) echo > go;; esac; echo out{}; echo err{} >&2";
     let script = r#"ulimit -n 60; exec "$0" -j3 -k "$@""#;
     let mut command = plain("sh", &dir);
-    command.args(["-c", script]).arg(program()).arg(job);
+    command.args(["-c", script]).arg(example("jobs")).arg(job);
     let list: String = (1..=400).map(|seq| format!("{seq}\n")).collect();
     let lines = |word: &str| -> String { (1..=400).map(|seq| format!("{word}{seq}\n")).collect() };
     let run = run(&mut command, list.as_bytes())
@@ -756,9 +638,7 @@ fn a_reader_that_has_gone_and_a_full_device_end_the_run() {
             "2",
             "3",
         ]);
-        run_with(command.stdout(stdout), b"")
-            .exits(255)
-            .complains(words);
+        run_with(command.stdout(stdout), b"").exits(255).says(words);
         // What could not be printed is not done.
         assert!(logged(&dir.path().join("log")).is_empty());
         assert_eq!(fs::read(dir.path().join("ran")).expect("a file"), b"1\n");
@@ -768,7 +648,7 @@ fn a_reader_that_has_gone_and_a_full_device_end_the_run() {
     command.args(["-j1", "--joblog", "/dev/full", "echo", ":::", "1"]);
     run(&mut command, b"")
         .exits(255)
-        .complains("/dev/full: No space left on device");
+        .says("/dev/full: No space left on device");
 }
 
 #[test]
@@ -860,7 +740,7 @@ fn a_timeout_kills_grandchildren_too() {
         let arguments = ["--timeout", "2", "--joblog", "log", command, ":::", "a"];
         let running = Running::start(jobs(&dir).args(arguments));
         let grandchild = hear(&started);
-        running.end().exits(1).complains("it took too long");
+        running.end().exits(1).says("it took too long");
         gone(&grandchild);
         let line = &logged(&dir.path().join("log"))[&1];
         assert_eq!(line[3], "-1", "{line:?}");
@@ -1015,7 +895,7 @@ fn the_first_signal_drains() {
             .end()
             .exits(255)
             .prints("ended 1\n")
-            .complains("interrupted: 1 of 2 jobs");
+            .says("interrupted: 1 of 2 jobs");
         let numbers: Vec<u64> = logged(&dir.path().join("log")).into_keys().collect();
         assert_eq!(numbers, [1]);
         // And the rest is done by the next run.
@@ -1035,7 +915,7 @@ fn the_second_signal_kills() {
         .end()
         .exits(255)
         .prints("")
-        .complains("interrupted: 2 of 2 jobs");
+        .says("interrupted: 2 of 2 jobs");
     gone(&grandchild);
     assert!(
         logged(&dir.path().join("log")).is_empty(),
@@ -1147,7 +1027,7 @@ fn a_torn_line_is_run_again_and_a_wrong_one_is_an_error() {
         fs::write(&log, &wrong).expect("a joblog");
         run(jobs(&dir).args(resume), b"a\n")
             .exits(255)
-            .complains("log: ")
+            .says("log: ")
             .prints("");
         assert_eq!(
             fs::read_to_string(&log).expect("a joblog"),
@@ -1238,7 +1118,7 @@ fn own_errors_exit_255_and_say_what_is_wrong() {
     ];
     for (arguments, input, words) in cases {
         let run = run(jobs(&dir).args(arguments), input).exits(255).prints("");
-        run.complains(words);
+        run.says(words);
     }
     let mut command = jobs(&dir);
     command
@@ -1246,7 +1126,7 @@ fn own_errors_exit_255_and_say_what_is_wrong() {
         .args(["echo", ":::", "a"]);
     run(&mut command, b"")
         .exits(255)
-        .complains("$PARALLEL_SHELL is /no/shell");
+        .says("$PARALLEL_SHELL is /no/shell");
 }
 
 #[test]
@@ -1259,7 +1139,7 @@ fn a_command_that_cannot_be_started_has_failed() {
     );
     let run = run
         .exits(1)
-        .complains("this job cannot run: Argument list too long");
+        .says("this job cannot run: Argument list too long");
     assert!(
         run.stderr.len() < 1000,
         "the command is not repeated in full"

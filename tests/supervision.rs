@@ -2,43 +2,15 @@
 
 mod support;
 
-use ganger::{
-    CancelToken, Event, Failure, Interrupted, Outcome, Report, Retry, Runtime, StopReason,
-};
+use ganger::{CancelToken, Event, Failure, Interrupted, Outcome, Retry, Runtime, StopReason};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
-use support::{Ledger, Random, THREADS, Tally, everywhere, runtime, watched};
+use support::{Ledger, Random, THREADS, Tally, assert_adds_up, everywhere, runtime, watched};
 
 const MS: Duration = Duration::from_millis(1);
 const FOREVER: Duration = Duration::MAX;
-
-/// The five counts are those of the outcomes, and add up.
-#[track_caller]
-fn assert_adds_up<R, E>(report: &Report<R, E>, items: usize) {
-    let summary = report.summary();
-    let counted = [
-        summary.done(),
-        summary.failed(),
-        summary.panicked(),
-        summary.timed_out(),
-        summary.cancelled(),
-    ];
-    assert_eq!(summary.items(), items);
-    assert_eq!(report.outcomes().len(), items);
-    let mut found = [0; 5];
-    for outcome in report.outcomes() {
-        found[match outcome {
-            Outcome::Done(_) => 0,
-            Outcome::Failed(_) => 1,
-            Outcome::Panicked(_) => 2,
-            Outcome::TimedOut => 3,
-            Outcome::Cancelled => 4,
-        }] += 1;
-    }
-    assert_eq!(counted, found);
-}
 
 // ------------------------------------------------------------------------------------------------ Retry
 

@@ -6,6 +6,7 @@ use crate::faults::{Fault, Intent};
 use crate::log::{End, Log, Record, Wrong};
 use crate::plan::{End as PlanEnd, State};
 use crate::stage::Stage;
+use crate::support::misfit;
 use crate::token::Token;
 use ganger::{Outcome, Report, Runtime, Shutdown, StopReason, WorkerInfo};
 use std::sync::Arc;
@@ -66,35 +67,9 @@ impl Checks<'_> {
     }
 
     fn counts(&self) {
-        let summary = self.report.summary();
-        let mut found = [0; 5];
-        for outcome in self.report.outcomes() {
-            found[match outcome {
-                Outcome::Done(_) => 0,
-                Outcome::Failed(_) => 1,
-                Outcome::Panicked(_) => 2,
-                Outcome::TimedOut => 3,
-                Outcome::Cancelled => 4,
-            }] += 1;
-        }
-        let counted = [
-            summary.done(),
-            summary.failed(),
-            summary.panicked(),
-            summary.timed_out(),
-            summary.cancelled(),
-        ];
-        let (items, outcomes) = (self.call.items, self.report.outcomes().len());
-        self.check(counted == found, || {
-            format!("counted {counted:?}, found {found:?}")
-        });
-        let all = summary.items() == items && outcomes == items;
-        self.check(all, || {
-            format!(
-                "{outcomes} outcomes, {} counted, of {items}",
-                summary.items()
-            )
-        });
+        let (summary, items) = (self.report.summary(), self.call.items);
+        let misfit = misfit(self.report, items);
+        self.check(misfit.is_none(), || misfit.unwrap_or_default());
         let repeated = (0..items)
             .filter(|&index| self.report.attempts(index) > 1)
             .count();
@@ -107,7 +82,7 @@ impl Checks<'_> {
                 format!("the workers' shares are {shares} of {items}")
             });
         }
-        for _ in 0..found[3] {
+        for _ in 0..summary.timed_out() {
             self.call.stage.totals.count(Fault::TimedOut);
         }
     }

@@ -9,7 +9,7 @@
 
 pub mod forks;
 
-use ganger::{Pinning, Runtime};
+use ganger::{Outcome, Pinning, Report, Runtime};
 use std::any::Any;
 use std::io::Write;
 use std::panic;
@@ -258,6 +258,38 @@ impl Tally {
             assert_eq!(times.load(Ordering::Relaxed), 1, "index {index}");
         }
     }
+}
+
+/// What of a report does not add up, if anything: its five counts are those of the outcomes, of which there are as many as items.
+pub fn misfit<R, E>(report: &Report<R, E>, items: usize) -> Option<String> {
+    let summary = report.summary();
+    let counted = [
+        summary.done(),
+        summary.failed(),
+        summary.panicked(),
+        summary.timed_out(),
+        summary.cancelled(),
+    ];
+    let mut found = [0; 5];
+    for outcome in report.outcomes() {
+        found[match outcome {
+            Outcome::Done(_) => 0,
+            Outcome::Failed(_) => 1,
+            Outcome::Panicked(_) => 2,
+            Outcome::TimedOut => 3,
+            Outcome::Cancelled => 4,
+        }] += 1;
+    }
+    let (all, outcomes) = (summary.items(), report.outcomes().len());
+    let fits = counted == found && all == items && outcomes == items;
+    (!fits).then(|| {
+        format!("counted {counted:?}, {all} in all; found {found:?}, {outcomes} in all; of {items}")
+    })
+}
+
+#[track_caller]
+pub fn assert_adds_up<R, E>(report: &Report<R, E>, items: usize) {
+    assert_eq!(misfit(report, items), None);
 }
 
 /// Keeps account of values: each is made, and dropped once.
