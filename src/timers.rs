@@ -260,7 +260,16 @@ mod tests {
         let (timers, rung) = (Timers::new(), Arc::default());
         let alarm = bell(1, &[], &rung);
         drop(timers.set(Instant::now(), alarm.clone()));
+        assert!(timers.bell().try_recv().is_ok());
         assert_eq!(timers.ring_due(), None);
+        let later = Instant::now() + Duration::from_secs(3600);
+        let armed = timers.set(later, alarm.clone());
+        assert!(timers.bell().try_recv().is_ok());
+        drop(armed);
+        assert!(
+            timers.bell().try_recv().is_err(),
+            "taking back wakes nobody"
+        );
         assert!(rung.lock().is_empty());
         assert_eq!(Arc::strong_count(&alarm), 1);
     }
@@ -277,8 +286,14 @@ mod tests {
         );
         let _later = timers.set(at(200), bell(2, &[], &rung));
         assert!(timers.bell().try_recv().is_err(), "it wakes up before");
-        let _earlier = timers.set(at(50), bell(3, &[], &rung));
+        let time = at(50);
+        let earlier = timers.set(time, bell(3, &[], &rung));
         assert!(timers.bell().try_recv().is_ok(), "it would sleep too long");
+        let _as_early = timers.set(time, bell(4, &[], &rung));
+        drop(earlier);
+        assert!(timers.bell().try_recv().is_err(), "it wakes up then");
+        drop(timers.set(at(300), bell(5, &[], &rung)));
+        assert!(timers.bell().try_recv().is_err(), "it wakes up before");
     }
 
     #[test]
