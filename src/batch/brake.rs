@@ -82,6 +82,21 @@ mod model {
     use loom::thread;
     use std::sync::Arc;
 
+    /// Two failures that stop a batch together: one of the two participants is told so.
+    #[test]
+    fn brake_counts_each_failure() {
+        loom::model(|| {
+            let brake = Arc::new(Brake::new(CancelToken::new(), 2));
+            let other = {
+                let brake = brake.clone();
+                thread::spawn(move || brake.count_failure())
+            };
+            let (first, second) = (brake.count_failure(), other.join().unwrap());
+            assert!(first != second);
+            assert_eq!(brake.reason(), Some(StopReason::Failures));
+        });
+    }
+
     /// Deadline, failures and the user's token at the same time: one of the first two at most is told that it has stopped the batch, and then that
     /// is the reason; else it is the user.
     #[test]
