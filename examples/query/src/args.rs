@@ -1,0 +1,169 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as Group, Parser, Subcommand};
+
+use crate::catalog::MOST_SHARDS;
+
+/// Keep tables in several files of SQLite and query all of them at once.
+///
+/// The rows of a table are dealt out to the shards of a database; small tables that others are joined with can be in every shard.
+/// A SELECT is split into one for each shard, these run in parallel, and their rows are merged. A statement that cannot be split
+/// is refused, with the reason: an answer is that of one SQLite database with all the rows, or none.
+///
+/// Exit codes: 0 if all went well; 1 if shards did not answer or something could not be read or written; 2 for a
+/// wrong command line; 3 if the statement is wrong, or cannot be split; 4 if it was cancelled or did not end before its deadline.
+#[derive(Debug, Parser)]
+#[command(name = "query")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Number of threads, at least 1 [default: one for each processor]
+    #[arg(long, value_name = "N", global = true)]
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Load(Load),
+    Sql(Sql),
+    Serve(Serve),
+}
+
+/// Put a CSV file into a database as a new table, and make the database if there is none
+///
+/// The first line has the names of the columns. A column is INTEGER or REAL if all of its values are, else TEXT. If anything goes
+/// wrong, no table is added. The file is read twice, so it cannot be a pipe.
+#[derive(Debug, Group)]
+pub(crate) struct Load {
+    /// CSV file, in UTF-8
+    pub(crate) file: PathBuf,
+
+    /// Directory of the database
+    pub(crate) dir: PathBuf,
+
+    /// Name of the table
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: String,
+
+    /// In how many shards a new database keeps its rows [default: 8]
+    #[arg(long, value_name = "N", value_parser = shards)]
+    pub(crate) shards: Option<usize>,
+
+    /// Put all rows into every shard, so that the table can be joined with any other
+    #[arg(long)]
+    pub(crate) replicate: bool,
+
+    /// Value that means NULL; may be repeated [default: NA, and nothing at all]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) null: Vec<String>,
+}
+
+/// Answer one SELECT
+///
+/// Prints a table; with --json one object, in which `rows` are arrays of values.
+#[derive(Debug, Group)]
+pub(crate) struct Sql {
+    /// Directory of the database
+    pub(crate) dir: PathBuf,
+
+    /// The statement
+    pub(crate) sql: String,
+
+    #[command(flatten)]
+    pub(crate) manner: Manner,
+
+    /// Print the answer as CSV, with the names of the columns first; NULL is an empty field
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+
+    /// Print the answer as JSON, on one line
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print what the shards would be asked, and what would become of their rows, instead of doing it
+    #[arg(long)]
+    pub(crate) explain: bool,
+}
+
+/// Answer statements as they come, many at a time
+///
+/// Reads one statement a line, from standard input or from every client of a port, and writes one line of JSON for each, in the
+/// order in which they end. A line is the SELECT alone, and its `id` then the number of the line; or an object such as
+/// {"id": 7, "sql": "SELECT 1", "deadline": 2.5, "partial": true}, with the deadline in seconds; or {"cancel": 7}. An answer has the
+/// `id`, and `columns`, `rows` and, if some shards are `missing`, which; or an `error` with its `kind` (statement, refused, shards,
+/// deadline, cancelled, request or other) and `message`.
+///
+/// At the end of its input, and on SIGTERM or SIGINT, no more statements are taken, those that were are answered, and then it ends; a
+/// second signal cancels what still runs. When a client is gone, its statements are cancelled. Tables that are loaded later are
+/// seen by the next server.
+#[derive(Debug, Group)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Serve {
+    /// Directory of the database
+    pub(crate) dir: PathBuf,
+
+    /// Take clients at this port instead of standard input, and print which it is (port 0: one that is free)
+    ///
+    /// Whoever can connect can read everything, so the address has to be one of this machine alone.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
+    pub(crate) listen: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub(crate) manner: Manner,
+
+    /// How many statements run at once; further ones wait
+    #[arg(long, value_name = "N", default_value = "16")]
+    pub(crate) at_once: NonZeroUsize,
+}
+
+/// How statements are answered.
+#[derive(Clone, Copy, Debug, Group)]
+pub(crate) struct Manner {
+    /// Answer without the shards that cannot be read, and say which these are
+    #[arg(long)]
+    pub(crate) partial: bool,
+
+    /// Give a statement up after this time: seconds, or as 500ms, 1.5m, 2h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) deadline: Option<Duration>,
+}
+
+fn shards(text: &str) -> Result<usize, String> {
+    let number = text.parse().map_err(|_| "not a whole number".to_owned())?;
+    if (1..=MOST_SHARDS).contains(&number) {
+        return Ok(number);
+    }
+    Err(format!("a database has 1 to {MOST_SHARDS} shards"))
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let wrong = |_| "not an address and a port such as 127.0.0.1:0".to_owned();
+    let address: SocketAddr = text.parse().map_err(wrong)?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err("only addresses of this machine alone, such as 127.0.0.1".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match &text[number.len()..] {
+        "ms" => 0.001,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => f64::NAN,
+    };
+    let seconds = number.parse().unwrap_or(f64::NAN) * unit;
+    if seconds.is_nan() || seconds <= 0.0 {
+        return Err("not a time such as 30, 500ms or 1.5m".to_owned());
+    }
+    // More than the longest there is means no limit.
+    Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+}

@@ -1,0 +1,102 @@
+//! `query`: a partitioned database, on SQLite.
+//!
+//! ```text
+//! query load --shards 8 --table flights flights.csv DIR
+//! query sql DIR 'SELECT origin, count(*), avg(dep_delay) FROM flights GROUP BY origin ORDER BY 2 DESC'
+//! query serve DIR --listen 127.0.0.1:0
+//! ```
+//!
+//! Where things are:
+//!
+//! - `catalog`, `shard`: the files. `survey`, `load`: how they are filled.
+//! - `plan`: from a statement to one statement a shard and one over their rows. `schema`: what SQLite says of a statement.
+//! - `database`: the batch that asks the shards, with `pool` for their connections; `merge`, `answer`, `print`: what becomes of it.
+//! - `stop`, `watch`: how a statement is ended early.
+//! - `serve`: many statements at once.
+//!
+//! Exit codes: see `args`.
+
+mod answer;
+mod args;
+mod catalog;
+mod database;
+mod failure;
+mod load;
+mod merge;
+mod message;
+mod plan;
+mod pool;
+mod print;
+mod quote;
+mod schema;
+mod serve;
+mod shard;
+mod sql;
+mod stop;
+mod survey;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use ganger::{BuildError, Runtime};
+
+use crate::args::{Args, Command};
+use crate::survey::Source;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = match runtime(&args) {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            message::general(&error.to_string());
+            return ExitCode::FAILURE;
+        }
+    };
+    match args.command {
+        Command::Load(args) => load(&args, &runtime),
+        Command::Sql(args) => sql::run(&args, runtime),
+        Command::Serve(args) => serve::run(&args, runtime),
+    }
+}
+
+fn runtime(args: &Args) -> Result<Runtime, BuildError> {
+    match args.threads {
+        Some(threads) => Runtime::builder().num_threads(threads.get()).build(),
+        None => Runtime::new(),
+    }
+}
+
+fn load(args: &args::Load, runtime: &Runtime) -> ExitCode {
+    let mut nulls = args.null.clone();
+    if nulls.is_empty() {
+        nulls = vec![String::new(), "NA".to_owned()];
+    }
+    let load = load::Load {
+        source: Source {
+            file: &args.file,
+            nulls: &nulls,
+        },
+        dir: &args.dir,
+        table: &args.table,
+        shards: args.shards,
+        replicate: args.replicate,
+    };
+    match load.run(runtime) {
+        Ok(table) => {
+            let (name, shards) = (&table.name, table.rows.len());
+            let text = if table.replicated {
+                format!("{name}: {} rows in each of {shards} shards", table.rows[0])
+            } else {
+                let rows: u64 = table.rows.iter().sum();
+                format!("{name}: {rows} rows in {shards} shards")
+            };
+            message::general(&text);
+            ExitCode::SUCCESS
+        }
+        Err(what) => {
+            message::general(&what);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Lines on standard error. A closed standard error is no reason to fail, so nothing here
+//! reports an error of its own.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+pub(crate) fn general(text: &str) {
+    // In one piece: others may write too.
+    let _ = io::stderr().write_all(format!("query: {text}\n").as_bytes());
+}
+
+/// A path as part of a message, on one line.
+pub(crate) fn printable(path: &Path) -> String {
+    let escape = |letter: char| {
+        if letter.is_control() {
+            letter.escape_default().to_string()
+        } else {
+            letter.to_string()
+        }
+    };
+    path.to_string_lossy().chars().map(escape).collect()
+}
+
+/// The text of an error as the system's own tools print it, without the error number.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let mut text = error.to_string();
+    if error.raw_os_error().is_some()
+        && let Some(number) = text.rfind(" (os error ")
+    {
+        text.truncate(number);
+    }
+    text
+}

@@ -1,0 +1,105 @@
+//! Connections to the shards that wait for the next statement.
+//!
+//! A connection is used by one thread at a time. A worker's state holds those of the shards that it has read for one batch, and
+//! gives them back when it is dropped; a statement finds them here instead of opening the files again.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+use crate::catalog::Catalog;
+use crate::message::reason;
+use crate::shard::{self, Trouble};
+
+#[derive(Debug)]
+pub(crate) struct Pool {
+    dir: PathBuf,
+    catalog: Catalog,
+    /// By shard.
+    idle: Vec<Mutex<Vec<Link>>>,
+}
+
+/// A connection, and which file it is to: the name may stand for another one by now, or for none.
+#[derive(Debug)]
+struct Link {
+    conn: Connection,
+    file: (u64, u64),
+}
+
+impl Pool {
+    pub(crate) fn new(dir: PathBuf, catalog: Catalog) -> Self {
+        let idle = (0..catalog.shards).map(|_| Mutex::default()).collect();
+        Self { dir, catalog, idle }
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    pub(crate) fn path(&self, shard: usize) -> PathBuf {
+        shard::path(&self.dir, shard)
+    }
+
+    /// Device and number of the file that is there now.
+    fn file(&self, shard: usize) -> Result<(u64, u64), Trouble> {
+        let data = fs::metadata(self.path(shard));
+        let data = data.map_err(|error| Trouble::shard(reason(&error)))?;
+        Ok((data.dev(), data.ino()))
+    }
+
+    fn link(&self, shard: usize) -> Result<Link, Trouble> {
+        let file = self.file(shard)?;
+        let mut idle = self.idle[shard].lock();
+        while let Some(link) = idle.pop() {
+            if link.file == file {
+                return Ok(link);
+            }
+        }
+        drop(idle);
+        let conn = shard::open(&self.catalog, &self.dir, shard)?;
+        Ok(Link { conn, file })
+    }
+}
+
+/// A worker's connections, one for each shard that it has met.
+#[derive(Debug)]
+pub(crate) struct Links<'p> {
+    pool: &'p Pool,
+    open: HashMap<usize, Link>,
+}
+
+impl<'p> Links<'p> {
+    pub(crate) fn new(pool: &'p Pool) -> Self {
+        let open = HashMap::new();
+        Self { pool, open }
+    }
+
+    /// Does `work` on a connection to `shard`. One that has had trouble with the file is not used again.
+    pub(crate) fn with<T>(
+        &mut self,
+        shard: usize,
+        work: impl FnOnce(&Connection) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let link = match self.open.remove(&shard) {
+            Some(link) => link,
+            None => self.pool.link(shard)?,
+        };
+        let result = work(&link.conn);
+        if !matches!(result, Err(Trouble::Shard { .. })) {
+            self.open.insert(shard, link);
+        }
+        result
+    }
+}
+
+impl Drop for Links<'_> {
+    fn drop(&mut self) {
+        for (shard, link) in self.open.drain() {
+            self.pool.idle[shard].lock().push(link);
+        }
+    }
+}
