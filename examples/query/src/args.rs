@@ -52,7 +52,7 @@ pub(crate) struct Load {
     pub(crate) table: String,
 
     /// In how many shards a new database keeps its rows [default: 8]
-    #[arg(long, value_name = "N", value_parser = shards)]
+    #[arg(long, value_name = "N", value_parser = shards, allow_hyphen_values = true)]
     pub(crate) shards: Option<usize>,
 
     /// Put all rows into every shard, so that the table can be joined with any other
@@ -130,7 +130,7 @@ pub(crate) struct Manner {
     pub(crate) partial: bool,
 
     /// Give a statement up after this time: seconds, or as 500ms, 1.5m, 2h
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub(crate) deadline: Option<Duration>,
 }
 

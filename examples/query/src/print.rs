@@ -70,9 +70,14 @@ fn text(value: &Value) -> String {
 /// NULL is an empty field.
 fn csv(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(&answer.columns)?;
-    for row in answer.rows.iter() {
-        writer.write_record(row.iter().map(text))?;
+    let rows = answer.rows.iter().map(|row| row.iter().map(text).collect());
+    for record in std::iter::once(answer.columns.clone()).chain(rows) {
+        writer
+            .write_record(&record)
+            .map_err(|error| match error.into_kind() {
+                csv::ErrorKind::Io(error) => error,
+                other => io::Error::other(format!("{other:?}")),
+            })?;
     }
     writer.flush()
 }

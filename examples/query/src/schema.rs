@@ -42,7 +42,7 @@ impl Schema {
             }
             error => Failure::Statement(shard::text(&error)),
         })?;
-        let names = statement.column_names().into_iter().map(str::to_owned);
+        let names = statement.column_names().map(str::to_owned);
         Ok(names.collect())
     }
 }

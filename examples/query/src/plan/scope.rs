@@ -150,11 +150,10 @@ impl Scope {
 
     /// The column that `name` alone stands for.
     pub(super) fn find(&self, name: &str) -> Option<Expr> {
-        let found = self.tables.iter().find_map(|table| {
+        self.tables.iter().find_map(|table| {
             let column = table.table.column(name)?;
             (!table.merged[column]).then(|| table.reference(column))
-        });
-        found
+        })
     }
 
     /// The column `name` of the table that is called `table` here.

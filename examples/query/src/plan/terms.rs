@@ -39,7 +39,7 @@ pub(super) enum Key {
     /// A column of the result, from 0.
     Output(usize),
     /// Something else.
-    Expr(Expr),
+    Expr(Box<Expr>),
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -121,7 +121,7 @@ impl Terms {
                 None => {
                     canon.canonical(&mut expr)?;
                     let same = outputs.iter().position(|output| output.expr == expr);
-                    same.map_or(Key::Expr(expr), Key::Output)
+                    same.map_or_else(|| Key::Expr(Box::new(expr)), Key::Output)
                 }
             };
             self.order.push(Term {
@@ -136,7 +136,7 @@ impl Terms {
     /// The expressions of ORDER BY that are no columns of the result.
     pub(super) fn exprs(&self) -> impl Iterator<Item = &Expr> {
         self.order.iter().filter_map(|term| match &term.key {
-            Key::Expr(expr) => Some(expr),
+            Key::Expr(expr) => Some(&**expr),
             Key::Output(_) => None,
         })
     }

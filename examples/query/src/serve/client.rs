@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 
 use crate::stop::{Reason, Stop};
 
+/// How many statements a client may have open. With more it is not read any further, requests to cancel included.
+const MOST_OPEN: usize = 1024;
+
 const BEAT: Duration = Duration::from_millis(500);
 
 pub(super) struct Client {
@@ -46,10 +49,11 @@ impl Client {
         }
     }
 
-    /// Takes a statement, which is to be [answered](Self::answer). None if no more are taken.
+    /// Takes a statement, which is to be [answered](Self::answer), when there is room for it. None if no more are taken.
     pub(super) fn take(&self, id: &Value) -> Option<Arc<Stop>> {
+        self.wait_until(|open| open.is_closed || open.statements.len() < MOST_OPEN);
         let mut open = self.open.lock();
-        if open.is_closed || open.is_gone {
+        if open.is_closed {
             return None;
         }
         let stop = Arc::new(Stop::default());
@@ -112,34 +116,27 @@ impl Client {
 
     /// Waits until no more statements are taken, and all that were are answered.
     pub(super) fn wait_until_answered(&self) {
+        self.wait_until(|open| open.is_closed && open.statements.is_empty());
+    }
+
+    /// Waits, and meanwhile looks whether the client is there: while we wait, nothing is read.
+    fn wait_until(&self, is_so: impl Fn(&Open) -> bool) {
         loop {
             let mut open = self.open.lock();
-            if open.is_closed && open.statements.is_empty() {
+            if is_so(&open) {
                 return;
             }
             if self.socket.is_none() {
                 self.changed.wait(&mut open);
                 continue;
             }
+            let waiting = open.statements.len();
             let is_late = self.changed.wait_for(&mut open, BEAT).timed_out();
             drop(open);
             if is_late {
-                self.beat();
+                self.say(&json!({ "waiting": waiting }));
             }
         }
-    }
-
-    /// Tells a client of a port that we are there, to learn whether it is. To be called twice a second while nothing is read.
-    pub(super) fn beat(&self) {
-        let waiting = self.open.lock().statements.len();
-        if self.socket.is_some() {
-            self.say(&json!({ "waiting": waiting }));
-        }
-    }
-
-    /// How long to wait between two beats.
-    pub(super) fn pause(&self) -> Duration {
-        BEAT
     }
 
     pub(super) fn hang_up(&self) {

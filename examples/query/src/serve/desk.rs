@@ -31,12 +31,9 @@ pub(super) struct Desk(Arc<Shared>);
 
 struct Shared {
     database: Database,
+    /// Each client has a limited number of statements here.
     queue: Mutex<VecDeque<Job>>,
-    /// So many may wait while others run.
-    most: usize,
-    /// Somebody waits for a job, or for room.
     has_job: Condvar,
-    has_room: Condvar,
 }
 
 impl Desk {
@@ -44,9 +41,7 @@ impl Desk {
         let shared = Arc::new(Shared {
             database,
             queue: Mutex::default(),
-            most: at_once,
             has_job: Condvar::new(),
-            has_room: Condvar::new(),
         });
         for number in 0..at_once {
             let shared = shared.clone();
@@ -58,28 +53,9 @@ impl Desk {
         Ok(Self(shared))
     }
 
-    /// Waits for room. The client is told now and then, and so, if it is gone, its statements make room.
     pub(super) fn put(&self, job: Job) {
-        let Shared {
-            queue,
-            most,
-            has_job,
-            has_room,
-            ..
-        } = &*self.0;
-        let mut waiting = queue.lock();
-        while waiting.len() >= *most {
-            if has_room
-                .wait_for(&mut waiting, job.client.pause())
-                .timed_out()
-            {
-                drop(waiting);
-                job.client.beat();
-                waiting = queue.lock();
-            }
-        }
-        waiting.push_back(job);
-        has_job.notify_one();
+        self.0.queue.lock().push_back(job);
+        self.0.has_job.notify_one();
     }
 }
 
@@ -95,7 +71,6 @@ impl Shared {
                     }
                 }
             };
-            self.has_room.notify_one();
             let answer = || match job.stop.reason() {
                 Some(reason) => Err(Failure::Stopped(reason)),
                 None => self.database.answer(&job.request, &job.stop),

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Each thread of the desk is a caller of the runtime, which works along on its own batch: so a short statement does not
-//! wait until a long one leaves a worker. When the queue is full, sessions read no further, and clients wait.
+//! wait until a long one leaves a worker. A client with too many open statements is not read any further until some are answered.
 //!
 //! The house knows who is there. The first signal closes it: nobody enters, nothing more is read, and what was taken is answered.
 
