@@ -164,7 +164,7 @@ mod model {
         let mut model = loom::model::Builder::new();
         model.preemption_bound = Some(2);
         model.check(|| {
-            let crew = Arc::new(Crew::new(1, 1, &[None], false));
+            let crew = Arc::new(Crew::new(1, 0, 1, &[None], false));
             let worker = {
                 let crew = crew.clone();
                 thread::spawn(move || {

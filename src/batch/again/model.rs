@@ -37,8 +37,8 @@ struct Owned {
 
 impl Owned {
     fn new() -> Self {
-        let crew = Box::into_raw(Box::new(Crew::new(1, 1, &[None], true)));
-        let entry = Box::into_raw(Box::new(Entry::new(2)));
+        let crew = Box::into_raw(Box::new(Crew::new(1, 0, 1, &[None], true)));
+        let entry = Box::into_raw(Box::new(Entry::new(0, 2)));
         // SAFETY: both are freed by `drop`, when nobody has the stage any more.
         let (crew_ref, entry_ref) = unsafe { (&*crew, &*entry) };
         let token = CancelToken::new();
@@ -53,6 +53,7 @@ impl Owned {
                 entry: entry_ref,
                 node: Node::new(None, entry_ref.waiter(), crew_ref.id()),
                 site: Site::of(7),
+                caller_runs: true,
                 remaining: AtomicU64::new(0),
             },
             again: Again::new(brake),

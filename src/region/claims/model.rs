@@ -45,8 +45,8 @@ struct Owned {
 impl Owned {
     /// All items lie on the worker's seat.
     fn new(items: u32, token: Option<CancelToken>) -> Self {
-        let crew = Box::into_raw(Box::new(Crew::new(1, 1, &[None], true)));
-        let entry = Box::into_raw(Box::new(Entry::new(2)));
+        let crew = Box::into_raw(Box::new(Crew::new(1, 0, 1, &[None], true)));
+        let entry = Box::into_raw(Box::new(Entry::new(0, 2)));
         let books = Box::into_raw(Box::new(Books {
             token,
             begun: Mutex::new(Vec::new()),
@@ -63,6 +63,7 @@ impl Owned {
                 entry: entry_ref,
                 node: Node::new(None, entry_ref.waiter(), crew_ref.id()),
                 site: Site::of(7),
+                caller_runs: true,
                 remaining: AtomicU64::new(u64::from(items)),
             },
         });
