@@ -100,12 +100,12 @@ impl<T> Again<T> {
     /// Caller: does `close`, unless somebody waits. True if it has closed.
     pub(super) fn close(&self, close: &dyn Fn() -> bool) -> bool {
         let mut state = self.bell.state.lock();
-        if self.bell.brake.is_on() {
+        if self.bell.brake.is_on() && !state.times.is_empty() {
             // Nobody will come for them: they get tickets now, and whoever takes those gives them up.
             state.call(|_| true);
+            return false;
         }
-        // Looked at again: a ticket may have come since the caller looked.
-        let closes = state.times.is_empty() && !state.has_tickets() && close();
+        let closes = state.times.is_empty() && close();
         if closes {
             state.region = None;
             let armed = state.armed.take();
@@ -154,13 +154,6 @@ impl<T> Again<T> {
 }
 
 impl State {
-    fn has_tickets(&self) -> bool {
-        self.region.as_ref().is_some_and(|Opened(region)| {
-            // SAFETY: INVARIANT(open).
-            unsafe { &**region }.entry.has_work()
-        })
-    }
-
     /// Adds tickets for all up to the first whose time is not `due`.
     fn call(&mut self, due: impl Fn(Instant) -> bool) {
         while let Some(first) = self.times.first().copied().filter(|first| due(first.0)) {

@@ -62,26 +62,36 @@ fn timers_leave_a_batch_alone_that_has_taken_its_alarm_back() {
     }
 }
 
-/// Set against sleep: of a master that has read the queue, and sleeps until what it found there, and two that set alarms: it has seen each,
-/// or sleeps no longer than that, or the bell was rung.
-#[test]
-fn timers_wake_a_master_that_would_sleep_too_long() {
-    loom::model(|| {
+/// Set against sleep: of a master that was woken and reads the queue, while two set alarms: it has seen the first of them, or sleeps no
+/// longer than that, or the bell is rung. `first` is what it slept for until then, if that was taken back.
+fn master_sleeps(first: Option<u64>, hours: [u64; 2]) {
+    loom::model(move || {
         let timers = Arc::new(Timers::new());
         let at = |hours: u64| Instant::now() + Duration::from_secs(3600 * hours);
-        let _third = timers.set(at(3), Deadline::new(None));
+        let _last = timers.set(at(9), Deadline::new(None));
+        let first = first.map(|hours| timers.set(at(hours), Deadline::new(None)));
         timers.ring_due();
-        let setters = [1, 2].map(|hours| {
+        drop(first);
+        let setters = hours.map(|hours| {
             let timers = timers.clone();
             thread::spawn(move || timers.set(at(hours), Deadline::new(None)))
         });
-        // As it does when it was woken.
         let _ = timers.bell().try_recv();
         let until = timers.ring_due();
         let _armed = setters.map(|setter| setter.join().unwrap());
-        let sleeps_too_long = until.is_none_or(|until| until > at(1));
+        let sleeps_too_long = until.is_none_or(|until| until > at(hours[0]));
         assert!(!sleeps_too_long || timers.bell().try_recv().is_ok());
     });
+}
+
+#[test]
+fn timers_wake_a_master_that_would_sleep_too_long() {
+    master_sleeps(None, [1, 2]);
+}
+
+#[test]
+fn timers_wake_a_master_that_reads_the_queue_once_more() {
+    master_sleeps(Some(1), [2, 3]);
 }
 
 /// An alarm that takes itself back does not wait for itself.
