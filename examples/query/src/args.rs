@@ -16,7 +16,8 @@ use crate::catalog::MOST_SHARDS;
 /// is refused, with the reason: an answer is that of one SQLite database with all the rows, or none.
 ///
 /// Exit codes: 0 if all went well; 1 if shards did not answer or something could not be read or written; 2 for a
-/// wrong command line; 3 if the statement is wrong, or cannot be split; 4 if it was cancelled or did not end before its deadline.
+/// wrong command line; 3 if the statement is wrong, or cannot be split; 4 if it was cancelled,
+/// did not end before its deadline, or had too many rows.
 #[derive(Debug, Parser)]
 #[command(name = "query")]
 pub(crate) struct Args {
@@ -97,7 +98,7 @@ pub(crate) struct Sql {
 /// order in which they end. A line is the SELECT alone, and its `id` then the number of the line; or an object such as
 /// {"id": 7, "sql": "SELECT 1", "deadline": 2.5, "partial": true}, with the deadline in seconds; or {"cancel": 7}. An answer has the
 /// `id`, and `columns`, `rows` and, if some shards are `missing`, which; or an `error` with its `kind` (statement, refused, shards,
-/// deadline, cancelled, request or other) and `message`.
+/// deadline, cancelled, rows, request or other) and `message`.
 ///
 /// At the end of its input, and on SIGTERM or SIGINT, no more statements are taken, those that were are answered, and then it ends; a
 /// second signal cancels what still runs. When a client is gone, its statements are cancelled. Tables that are loaded later are
@@ -132,6 +133,10 @@ pub(crate) struct Manner {
     /// Give a statement up after this time: seconds, or as 500ms, 1.5m, 2h
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub(crate) deadline: Option<Duration>,
+
+    /// Give a statement up if the shards have more rows for it than this, before memory is full
+    #[arg(long, value_name = "N", default_value = "1000000")]
+    pub(crate) max_rows: u64,
 }
 
 fn shards(text: &str) -> Result<usize, String> {

@@ -8,6 +8,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ganger::{Cause, Failure as Failed, Retry, Runtime};
@@ -23,7 +24,7 @@ use crate::plan::{self, Finish, Plan, Route};
 use crate::pool::{Links, Pool};
 use crate::schema::Schema;
 use crate::shard::Trouble;
-use crate::stop::Stop;
+use crate::stop::{Reason, Stop};
 use crate::watch::Watch;
 
 /// How often a shard that is locked is tried again, and how long after the first time. Each further wait is twice as long.
@@ -45,6 +46,8 @@ pub(crate) struct Request {
     /// Whether an answer without some shards is better than none.
     pub(crate) partial: bool,
     pub(crate) deadline: Option<Instant>,
+    /// How many rows all shards together may give.
+    pub(crate) most_rows: u64,
 }
 
 impl Database {
@@ -69,7 +72,7 @@ impl Database {
         let _deadline = request.deadline.map(|time| self.watch.at(time, stop));
         let Plan { columns, route } = self.plan(&request.sql)?;
         let (rows, missing) = match route {
-            Route::Any { sql } => (self.ask_any(&sql, stop)?, Vec::new()),
+            Route::Any { sql } => (self.ask_any(&sql, request, stop)?, Vec::new()),
             Route::Each { sql, finish } => {
                 let (parts, missing) = self.ask_each(&sql, request, stop)?;
                 let rows = match finish {
@@ -100,6 +103,7 @@ impl Database {
         let left = deadline.map_or(Duration::MAX, |time| {
             time.saturating_duration_since(Instant::now())
         });
+        let counter = Counter::new(request.most_rows);
         let report = self
             .runtime
             .batch(0..self.pool.catalog().shards)
@@ -111,7 +115,7 @@ impl Database {
                 matches!(failure, Failed::Error(Trouble::Shard { is_busy: true, .. }))
             })
             .with_state(|_worker| Links::new(&self.pool))
-            .run(|links, shard, _ctx| links.with(shard, |conn| read(conn, sql, stop)));
+            .run(|links, shard, _ctx| links.with(shard, |conn| read(conn, sql, &counter, stop)));
         if let Some(reason) = stop.reason() {
             return Err(Failure::Stopped(reason));
         }
@@ -137,12 +141,13 @@ impl Database {
         Err(Failure::Shards(missing))
     }
 
-    /// The rows of the first shard that answers. They begin with the one that a number drawn at random says.
-    fn ask_any(&self, sql: &str, stop: &Arc<Stop>) -> Result<Rows, Failure> {
+    /// The rows of the first shard that answers.
+    fn ask_any(&self, sql: &str, request: &Request, stop: &Arc<Stop>) -> Result<Rows, Failure> {
         let mut links = Links::new(&self.pool);
         let mut missing = Vec::new();
         for shard in 0..self.pool.catalog().shards {
-            match links.with(shard, |conn| read(conn, sql, stop)) {
+            let counter = Counter::new(request.most_rows);
+            match links.with(shard, |conn| read(conn, sql, &counter, stop)) {
                 Ok(rows) => return Ok(rows),
                 Err(Trouble::Shard { reason, .. }) => missing.push(self.missing(shard, reason)),
                 Err(trouble) => return Err(general(trouble, stop)),
@@ -164,14 +169,41 @@ impl Database {
 fn general(trouble: Trouble, stop: &Stop) -> Failure {
     match (trouble, stop.reason()) {
         (_, Some(reason)) => Failure::Stopped(reason),
-        (Trouble::Interrupted, None) => Failure::Stopped(crate::stop::Reason::Deadline),
+        (Trouble::Interrupted, None) => Failure::Stopped(Reason::Deadline),
         (Trouble::Statement(what), None) => Failure::Statement(what),
         (Trouble::Shard { reason, .. }, None) => Failure::Other(reason),
     }
 }
 
-/// All rows of a statement.
-pub(crate) fn read(conn: &Connection, sql: &str, stop: &Stop) -> Result<Rows, Trouble> {
+/// Counts rows while they are read.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    rows: AtomicU64,
+    most: u64,
+}
+
+impl Counter {
+    pub(crate) fn new(most: u64) -> Self {
+        Self {
+            rows: AtomicU64::new(0),
+            most,
+        }
+    }
+
+    /// False if that is one row too many.
+    fn count(&self) -> bool {
+        // Relaxed: a count.
+        self.rows.fetch_add(1, Ordering::Relaxed) < self.most
+    }
+}
+
+/// All rows of a statement, if they are not too many.
+pub(crate) fn read(
+    conn: &Connection,
+    sql: &str,
+    counter: &Counter,
+    stop: &Stop,
+) -> Result<Rows, Trouble> {
     stop.guard(conn, || {
         let mut statement = conn
             .prepare_cached(sql)
@@ -181,13 +213,19 @@ pub(crate) fn read(conn: &Connection, sql: &str, stop: &Stop) -> Result<Rows, Tr
         let mut read = || {
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
+                if !counter.count() {
+                    return Ok(false);
+                }
                 for column in 0..width {
                     values.push(row.get::<_, Value>(column)?);
                 }
             }
-            Ok(())
+            Ok(true)
         };
-        read().map_err(|error: rusqlite::Error| Trouble::running(&error))?;
-        Ok(Rows { width, values })
+        if read().map_err(|error: rusqlite::Error| Trouble::running(&error))? {
+            return Ok(Rows { width, values });
+        }
+        stop.stop(Reason::TooManyRows(counter.most));
+        Err(Trouble::Interrupted)
     })
 }

@@ -27,6 +27,7 @@ impl Failure {
             Self::Shards(_) => "shards",
             Self::Stopped(Reason::Deadline) => "deadline",
             Self::Stopped(Reason::Cancelled) => "cancelled",
+            Self::Stopped(Reason::TooManyRows(_)) => "rows",
             Self::Other(_) => "other",
         }
     }
@@ -47,6 +48,12 @@ impl fmt::Display for Failure {
             }
             Self::Stopped(Reason::Deadline) => f.write_str("did not end before its deadline"),
             Self::Stopped(Reason::Cancelled) => f.write_str("was cancelled"),
+            Self::Stopped(Reason::TooManyRows(most)) => {
+                write!(
+                    f,
+                    "the shards have more than {most} rows for it: see --max-rows"
+                )
+            }
         }
     }
 }

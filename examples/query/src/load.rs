@@ -126,15 +126,16 @@ impl Load<'_> {
                 let drop = format!("DROP TABLE IF EXISTS {}", quote::name(&table.name));
                 transaction.execute(&drop, []).map_err(wrong)?;
                 transaction.execute(&table.create(), []).map_err(wrong)?;
-                let mut filling = Filling::new(&self.source, table, &transaction).map_err(wrong)?;
+                let reader = self.source.open()?;
+                let mut filling =
+                    Filling::new(self.source, reader, table, &transaction).map_err(wrong)?;
                 for (start, rows) in survey.dealt(dealt.0, dealt.1) {
                     if ctx.is_cancelled() {
                         return Err("another shard has failed".to_owned());
                     }
                     filling.block(start, rows, &wrong)?;
                 }
-                let rows = filling.rows;
-                drop_statement(filling);
+                let rows = filling.end();
                 transaction.commit().map_err(wrong)?;
                 Ok(rows)
             });
@@ -146,11 +147,6 @@ impl Load<'_> {
             }
         })
     }
-}
-
-/// Ends its borrow of the transaction.
-fn drop_statement(filling: Filling<'_, '_>) {
-    drop(filling);
 }
 
 fn check_name(name: &str) -> Result<(), String> {
@@ -169,7 +165,7 @@ fn check_name(name: &str) -> Result<(), String> {
 
 /// A shard's table while it is filled.
 struct Filling<'f, 'c> {
-    source: &'f Source<'f>,
+    source: Source<'f>,
     table: &'f Table,
     insert: rusqlite::Statement<'c>,
     reader: csv::Reader<File>,
@@ -179,24 +175,26 @@ struct Filling<'f, 'c> {
 
 impl<'f, 'c> Filling<'f, 'c> {
     fn new(
-        source: &'f Source<'f>,
+        source: Source<'f>,
+        reader: csv::Reader<File>,
         table: &'f Table,
         conn: &'c Connection,
     ) -> rusqlite::Result<Self> {
         let marks = vec!["?"; table.columns.len()].join(", ");
         let insert = format!("INSERT INTO {} VALUES ({marks})", quote::name(&table.name));
-        let insert = conn.prepare(&insert)?;
-        let reader = source
-            .open()
-            .map_err(|what| rusqlite::Error::ToSqlConversionFailure(what.into()))?;
         Ok(Self {
             source,
             table,
-            insert,
+            insert: conn.prepare(&insert)?,
             reader,
             row: StringRecord::new(),
             rows: 0,
         })
+    }
+
+    /// How many rows there are now. The transaction can be committed then.
+    fn end(self) -> u64 {
+        self.rows
     }
 
     fn block(

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::answer::Rows;
-use crate::database::read;
+use crate::database::{Counter, read};
 use crate::shard::{self, Trouble};
 use crate::stop::Stop;
 
@@ -61,5 +61,6 @@ pub(crate) fn merge(
     };
     fill(&mut conn).map_err(statement)?;
     drop(parts);
-    read(&conn, sql, stop)
+    // No more than there are parts.
+    read(&conn, sql, &Counter::new(u64::MAX), stop)
 }

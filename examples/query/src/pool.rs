@@ -2,6 +2,8 @@
 //!
 //! A connection is used by one thread at a time. A worker's state holds those of the shards that it has read for one batch, and
 //! gives them back when it is dropped; a statement finds them here instead of opening the files again.
+//!
+//! A process may have 1024 files open on most systems, so neither keeps more than so many, whatever the number of shards.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,12 +17,22 @@ use crate::catalog::Catalog;
 use crate::message::reason;
 use crate::shard::{self, Trouble};
 
+/// How many connections wait here.
+const MOST_IDLE: usize = 256;
+/// How many a worker holds.
+const MOST_HELD: usize = 32;
+
 #[derive(Debug)]
 pub(crate) struct Pool {
     dir: PathBuf,
     catalog: Catalog,
-    /// By shard.
-    idle: Vec<Mutex<Vec<Link>>>,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Debug, Default)]
+struct Idle {
+    by_shard: HashMap<usize, Vec<Link>>,
+    count: usize,
 }
 
 /// A connection, and which file it is to: the name may stand for another one by now, or for none.
@@ -32,7 +44,7 @@ struct Link {
 
 impl Pool {
     pub(crate) fn new(dir: PathBuf, catalog: Catalog) -> Self {
-        let idle = (0..catalog.shards).map(|_| Mutex::default()).collect();
+        let idle = Mutex::default();
         Self { dir, catalog, idle }
     }
 
@@ -53,15 +65,29 @@ impl Pool {
 
     fn link(&self, shard: usize) -> Result<Link, Trouble> {
         let file = self.file(shard)?;
-        let mut idle = self.idle[shard].lock();
-        while let Some(link) = idle.pop() {
+        while let Some(link) = self.take(shard) {
             if link.file == file {
                 return Ok(link);
             }
         }
-        drop(idle);
         let conn = shard::open(&self.catalog, &self.dir, shard)?;
         Ok(Link { conn, file })
+    }
+
+    fn take(&self, shard: usize) -> Option<Link> {
+        let mut idle = self.idle.lock();
+        let link = idle.by_shard.get_mut(&shard)?.pop()?;
+        idle.count -= 1;
+        Some(link)
+    }
+
+    /// Closes it where enough are waiting.
+    fn give_back(&self, shard: usize, link: Link) {
+        let mut idle = self.idle.lock();
+        if idle.count < MOST_IDLE {
+            idle.count += 1;
+            idle.by_shard.entry(shard).or_default().push(link);
+        }
     }
 }
 
@@ -89,8 +115,13 @@ impl<'p> Links<'p> {
             None => self.pool.link(shard)?,
         };
         let result = work(&link.conn);
-        if !matches!(result, Err(Trouble::Shard { .. })) {
+        if matches!(result, Err(Trouble::Shard { .. })) {
+            return result;
+        }
+        if self.open.len() < MOST_HELD {
             self.open.insert(shard, link);
+        } else {
+            self.pool.give_back(shard, link);
         }
         result
     }
@@ -99,7 +130,7 @@ impl<'p> Links<'p> {
 impl Drop for Links<'_> {
     fn drop(&mut self) {
         for (shard, link) in self.open.drain() {
-            self.pool.idle[shard].lock().push(link);
+            self.pool.give_back(shard, link);
         }
     }
 }

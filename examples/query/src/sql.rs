@@ -51,6 +51,7 @@ fn answer(args: &args::Sql, database: &Database) -> Result<ExitCode, Failure> {
             .manner
             .deadline
             .and_then(|time| Instant::now().checked_add(time)),
+        most_rows: args.manner.max_rows,
     };
     let stop = Arc::new(Stop::default());
     obey(&stop).map_err(|error| Failure::Other(error.to_string()))?;

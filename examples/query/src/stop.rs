@@ -1,4 +1,4 @@
-//! What stops a statement: its deadline, its client, or a signal.
+//! What stops a statement: its deadline, its client, a signal, or more rows than there shall be in memory.
 //!
 //! Stopping cancels the token of its batch, so no more shards are begun, and interrupts each connection that works for it, so those that
 //! are being read end, too.
@@ -22,6 +22,8 @@ const ANCHOR: &str = "VALUES (1), (2)";
 pub(crate) enum Reason {
     Deadline,
     Cancelled,
+    /// The shards have given more rows than this.
+    TooManyRows(u64),
 }
 
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::Expr;
 
-use super::parts::{Merging, affinity};
+use super::parts::Merging;
 use super::terms::{Key, Limit};
 use super::tree::{has_collation, refused};
 use super::{Finish, PART, Question, Route, limit_text};
@@ -85,8 +85,7 @@ fn distinct(question: Question<'_>) -> Result<Route, Failure> {
     }
     let keys: Vec<Expr> = outputs.iter().map(|output| output.expr.clone()).collect();
     let items: Vec<_> = keys.iter().map(ToString::to_string).collect();
-    let kinds = keys.iter().map(|key| affinity(key, scope)).collect();
-    let mut merging = Merging::new(keys, kinds, schema);
+    let mut merging = Merging::new(keys, scope, schema);
     let (mut inner, mut outer) = (Vec::new(), Vec::new());
     for term in &terms.order {
         let collation = term.collation(&outputs)?;

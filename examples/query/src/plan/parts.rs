@@ -12,8 +12,8 @@
 //! names a column of a table, is neither: SQLite would take it from any row of the group.
 
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    UnaryOperator,
+    DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Ident, InTarget,
 };
 
 use super::scope::{Scope, ident};
@@ -24,12 +24,22 @@ use crate::failure::Failure;
 use crate::quote;
 use crate::schema::Schema;
 
-/// The type to declare for a column of parts, so that it is compared as the expression was. None for one that has no affinity.
-pub(super) fn affinity(expr: &Expr, scope: &Scope) -> Option<String> {
-    match expr {
-        Expr::CompoundIdentifier(parts) => scope.kind(parts).map(str::to_owned),
-        Expr::Cast { data_type, .. } => Some(data_type.to_string()),
-        _ => None,
+/// How SQLite converts what an expression is compared with. A column of parts has to be compared as the expression was that it stands for.
+#[derive(Debug)]
+enum Affinity {
+    /// That of a column of a table, whose type is this.
+    Column(&'static str),
+    Cast(DataType),
+    None,
+}
+
+impl Affinity {
+    fn of(expr: &Expr, scope: &Scope) -> Self {
+        match expr {
+            Expr::CompoundIdentifier(parts) => scope.kind(parts).map_or(Self::None, Self::Column),
+            Expr::Cast { data_type, .. } => Self::Cast(data_type.clone()),
+            _ => Self::None,
+        }
     }
 }
 
@@ -55,7 +65,7 @@ fn arguments(function: &Function) -> &[FunctionArg] {
 pub(super) struct Merging<'m> {
     schema: &'m Schema,
     keys: Vec<Expr>,
-    kinds: Vec<Option<String>>,
+    affinities: Vec<Affinity>,
     /// Arguments of DISTINCT aggregates.
     distinct: Vec<Expr>,
     /// What the shards aggregate.
@@ -63,11 +73,12 @@ pub(super) struct Merging<'m> {
 }
 
 impl<'m> Merging<'m> {
-    pub(super) fn new(keys: Vec<Expr>, kinds: Vec<Option<String>>, schema: &'m Schema) -> Self {
+    pub(super) fn new(keys: Vec<Expr>, scope: &Scope, schema: &'m Schema) -> Self {
+        let affinities = keys.iter().map(|key| Affinity::of(key, scope)).collect();
         Self {
             schema,
             keys,
-            kinds,
+            affinities,
             distinct: Vec::new(),
             partials: Vec::new(),
         }
@@ -76,25 +87,27 @@ impl<'m> Merging<'m> {
     /// Key `index` of the parts, as an expression of the affinity that it had.
     pub(super) fn key(&self, index: usize) -> Expr {
         let column = Expr::Identifier(ident(&format!("#g{index}")));
-        match self.kinds[index] {
-            Some(_) => column,
+        match &self.affinities[index] {
+            Affinity::Column(_) => column,
+            // To cast what was cast changes nothing; to store it in such a column might.
+            Affinity::Cast(data_type) => verbatim(format!("CAST({column} AS {data_type})")),
             // A column without a type has an affinity that is not none; an expression has none.
-            None => Expr::Nested(Box::new(Expr::UnaryOp {
-                op: UnaryOperator::Plus,
-                expr: Box::new(column),
-            })),
+            Affinity::None => verbatim(format!("(+{column})")),
         }
     }
 
     /// The statement that makes the table of parts.
     pub(super) fn create(&self) -> String {
-        let key = |(index, kind): (usize, &Option<String>)| {
+        let key = |(index, affinity): (usize, &Affinity)| {
             let name = quote::name(&format!("#g{index}"));
-            format!("{name} {}", kind.as_deref().unwrap_or_default())
+            match affinity {
+                Affinity::Column(kind) => format!("{name} {kind}"),
+                Affinity::Cast(_) | Affinity::None => name,
+            }
         };
         let numbered =
             |letter, count| (0..count).map(move |index| quote::name(&format!("#{letter}{index}")));
-        let columns: Vec<_> = (self.kinds.iter().enumerate().map(key))
+        let columns: Vec<_> = (self.affinities.iter().enumerate().map(key))
             .chain(numbered('d', self.distinct.len()))
             .chain(numbered('p', self.partials.len()))
             .collect();
@@ -122,7 +135,7 @@ impl<'m> Merging<'m> {
             }
             Expr::Exists { .. } | Expr::Subquery(_) => return self.no_subquery(),
             Expr::In {
-                target: sqlparser::ast::InTarget::Subquery(_),
+                target: InTarget::Subquery(_),
                 ..
             } => return self.no_subquery(),
             _ => {}
@@ -159,7 +172,7 @@ impl<'m> Merging<'m> {
         }
         let mut partial = |name: &str| {
             let mut partial = function.clone();
-            partial.name = vec![sqlparser::ast::Ident::new(name)].into();
+            partial.name = vec![Ident::new(name)].into();
             let partial = Expr::Function(partial);
             let known = self.partials.iter().position(|other| *other == partial);
             let index = known.unwrap_or(self.partials.len());
@@ -200,7 +213,7 @@ impl<'m> Merging<'m> {
 
 /// Text of ours as an expression that nothing looks into.
 fn verbatim(text: String) -> Expr {
-    Expr::Identifier(sqlparser::ast::Ident::new(text))
+    Expr::Identifier(Ident::new(text))
 }
 
 pub(super) fn split(question: Question<'_>) -> Result<Route, Failure> {
@@ -229,8 +242,7 @@ pub(super) fn split(question: Question<'_>) -> Result<Route, Failure> {
             keys.push(group);
         }
     }
-    let kinds = keys.iter().map(|key| affinity(key, scope)).collect();
-    let mut merging = Merging::new(keys, kinds, schema);
+    let mut merging = Merging::new(keys, scope, schema);
     for output in &mut outputs {
         merging.substitute(&mut output.expr)?;
     }

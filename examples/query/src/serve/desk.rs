@@ -78,8 +78,8 @@ impl Shared {
             // A mistake of ours shall not leave this client without an answer, and the next ones without a thread.
             let answer = catch_unwind(AssertUnwindSafe(answer))
                 .unwrap_or_else(|_| Err(Failure::Other("a mistake of the server".to_owned())));
-            job.client
-                .answer(&job.stop, &line::answer(&job.id, &answer));
+            let line = line::answer(&job.id, &answer);
+            job.client.answer(job.stop, &line);
         }
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn read(text: &[u8], number: u64, manner: Manner) -> Result<Line, (Va
         return Ok(Line::Blank);
     }
     if !text.starts_with('{') {
-        let request = request(text.to_owned(), manner.partial, manner.deadline);
+        let request = request(text.to_owned(), manner);
         return Ok(Line::Statement(own, request));
     }
     let object: Object = match serde_json::from_str(text) {
@@ -62,8 +62,12 @@ pub(super) fn read(text: &[u8], number: u64, manner: Manner) -> Result<Line, (Va
                     return Err((id, "`deadline` is no positive number of seconds".to_owned()));
                 }
             };
-            let partial = object.partial.unwrap_or(manner.partial);
-            Ok(Line::Statement(id, request(sql, partial, deadline)))
+            let manner = Manner {
+                partial: object.partial.unwrap_or(manner.partial),
+                deadline,
+                ..manner
+            };
+            Ok(Line::Statement(id, request(sql, manner)))
         }
         (None, Some(meant)) => Ok(Line::Cancel(meant)),
         _ => Err((id, "a request has either `sql` or `cancel`".to_owned())),
@@ -71,11 +75,13 @@ pub(super) fn read(text: &[u8], number: u64, manner: Manner) -> Result<Line, (Va
 }
 
 /// Its time begins now, and so includes that in the queue.
-fn request(sql: String, partial: bool, deadline: Option<Duration>) -> Request {
+fn request(sql: String, manner: Manner) -> Request {
+    let deadline = manner.deadline;
     Request {
         sql,
-        partial,
+        partial: manner.partial,
         deadline: deadline.and_then(|time| Instant::now().checked_add(time)),
+        most_rows: manner.max_rows,
     }
 }
 

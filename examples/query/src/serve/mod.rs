@@ -16,7 +16,7 @@ mod line;
 mod session;
 
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -34,7 +34,7 @@ use desk::Desk;
 use house::House;
 use session::Session;
 
-/// A client that takes nothing for so long is gone.
+/// A client that takes nothing of what is written for so long is gone.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(args: &args::Serve, runtime: Runtime) -> ExitCode {
@@ -86,7 +86,7 @@ fn named(name: &str) -> thread::Builder {
 }
 
 fn serve_stdin(manner: args::Manner, desk: Desk, house: &House) -> io::Result<()> {
-    let client = Arc::new(Client::new(io::stdout(), None));
+    let client = Client::new(io::stdout(), None)?;
     if !house.enter(&client) {
         return Ok(());
     }
@@ -133,17 +133,22 @@ fn welcome(
     stream: TcpStream,
 ) -> io::Result<()> {
     stream.set_write_timeout(Some(WRITE_PATIENCE))?;
-    let client = Arc::new(Client::new(stream.try_clone()?, Some(stream.try_clone()?)));
-    if !house.enter(&client) {
-        return stream.shutdown(Shutdown::Both);
-    }
-    let session = Session::new(manner, desk.clone(), client.clone());
+    let client = Client::new(stream.try_clone()?, Some(stream.try_clone()?))?;
     let (inside, guest) = (house.clone(), client.clone());
+    let is_welcome = house.enter(&client);
+    let session = Session::new(manner, desk.clone(), client.clone());
     let spawned = named("session").spawn(move || {
-        session.read(io::BufReader::new(stream));
+        if is_welcome {
+            session.read(io::BufReader::new(stream));
+        } else {
+            session.turn_away();
+        }
         guest.wait_until_answered();
         guest.hang_up();
         inside.leave(&guest);
     });
-    spawned.map(drop).inspect_err(|_| house.leave(&client))
+    spawned.map(drop).inspect_err(|_| {
+        client.hang_up();
+        house.leave(&client);
+    })
 }

@@ -50,6 +50,14 @@ impl Session {
         self.client.close();
     }
 
+    /// Takes nothing.
+    pub(super) fn turn_away(&self) {
+        let what = "the server ends, or has too many clients";
+        self.client
+            .say(&line::error(&serde_json::Value::Null, "request", what));
+        self.client.close();
+    }
+
     fn hear(&self, text: &[u8], number: u64) {
         match line::read(text, number, self.manner) {
             Ok(Line::Blank) => {}

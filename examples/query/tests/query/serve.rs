@@ -317,6 +317,36 @@ fn a_client_that_is_gone_leaves_room_for_the_next() {
     port.end();
 }
 
+/// There are more answers than the system keeps for whoever does not read.
+#[test]
+fn a_client_that_does_not_read_holds_up_itself_alone() {
+    let db = Db::new(2);
+    let port = Port::open(&db, &["--at-once", "2"]);
+    let mut stream = TcpStream::connect(&port.address).unwrap();
+    for _ in 0..100 {
+        stream
+            .write_all(b"SELECT t.*, a.*, b.* FROM trips t, places a, places b\n")
+            .unwrap();
+    }
+    // It is read in turn, so what it has said is under way.
+    assert_eq!(port.connect().ask(COUNT)["rows"], json!([[TRIPS]]));
+    stream.shutdown(Shutdown::Both).unwrap();
+    drop(stream);
+    port.end();
+}
+
+#[test]
+fn without_a_reader_of_its_answers_a_server_ends() {
+    let db = Db::new(2);
+    let mut child = spawn(query(["serve"]).arg(db.dir()));
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{}\nSELECT 1", long("a")).unwrap();
+    // Its input is still open.
+    end(child).exits(0);
+    drop(stdin);
+}
+
 #[test]
 fn a_client_that_has_no_more_to_say_gets_its_answers() {
     let db = Db::new(3);

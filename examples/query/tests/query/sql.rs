@@ -88,6 +88,35 @@ fn a_statement_ends_at_its_deadline() {
 }
 
 #[test]
+fn a_statement_with_too_many_rows_ends_before_memory_does() {
+    let db = Db::new(4);
+    let rows = LONG.replace("count(*)", "a.town, b.town");
+    for statement in [
+        &*rows,
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c",
+    ] {
+        sql(&db.dir(), &["--max-rows", "5000"], statement)
+            .exits(4)
+            .complains("more than 5000 rows")
+            .prints("");
+    }
+    let all = TRIPS.to_string();
+    sql(&db.dir(), &["--max-rows", &all], "SELECT * FROM trips").exits(0);
+    sql(
+        &db.dir(),
+        &["--max-rows", "699", "--partial"],
+        "SELECT * FROM trips",
+    )
+    .exits(4);
+    sql(
+        &db.dir(),
+        &["--max-rows", "4"],
+        "SELECT count(*) FROM trips",
+    )
+    .exits(0);
+}
+
+#[test]
 fn a_signal_ends_a_statement() {
     let db = Db::new(4);
     for name in ["INT", "TERM", "HUP"] {
