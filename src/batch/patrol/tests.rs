@@ -14,7 +14,7 @@ struct Beat {
 impl Beat {
     /// With limits in milliseconds.
     fn new(deadline: Option<u64>, slow_after: Option<u64>) -> Self {
-        let crew = Arc::new(Crew::new(1, 1, &[None], true));
+        let crew = Arc::new(Crew::new(1, 0, 1, &[None], true));
         let limits = Limits {
             deadline: deadline.map(Duration::from_millis),
             slow_after: slow_after.map(Duration::from_millis),
@@ -97,7 +97,7 @@ fn the_master_looks_eight_times_within_the_shorter_limit_but_not_all_the_time() 
 /// Only where the clock is worth its price, or somebody else is not sure to look in time.
 #[test]
 fn the_clock_is_read_for_items_that_are_alone_or_have_a_short_deadline() {
-    let crew = Arc::new(Crew::new(1, 1, &[None], true));
+    let crew = Arc::new(Crew::new(1, 0, 1, &[None], true));
     for (deadline, alone, timed) in [
         (SHORT, false, false),
         (SHORT, true, true),
