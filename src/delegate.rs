@@ -4,7 +4,6 @@ use crate::crew::Crew;
 use crate::frame;
 use crate::help;
 use crate::job::Fork;
-use crate::lineage::Node;
 use crate::sync::{Ordering, fence};
 use crate::wait::Wait;
 use crate::waiter::Waiter;
@@ -48,12 +47,8 @@ fn delegate<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
                 // SAFETY: taken back, so it is ours: INVARIANT(stage).
                 return unsafe { fork.body() }();
             }
-            // It waits for certain workers, and so for all that those wait for.
-            if help::read_mail() {
-                continue;
-            }
-            // So do those who wait for this thread.
-            if frame::with_node(|node| node.is_some_and(Node::expect_broadcasts)) {
+            // It waits for certain workers, and so for all that those wait for. So do those who wait for this thread.
+            if help::read_mail_for_all() {
                 continue;
             }
             match home {

@@ -56,6 +56,8 @@ fn run_left_tasks(crew: &Crew) {
     if before == crew.id() {
         return;
     }
+    // Those who wait for this thread wait for these tasks from here on, and any of them may broadcast elsewhere.
+    expect_broadcasts();
     let nobody = crew.extra();
     frame::enter(crew, nobody, None, || {
         while let Some(task) = crew.tasks.pop() {
@@ -126,7 +128,24 @@ fn read_mail_within(node: &Node<'_>) -> bool {
     node.has_broadcasts() && read_mail()
 }
 
-/// Runs the oldest share of a broadcast that is meant for this thread, if it is a worker anywhere.
+/// As [`read_mail`], for a thread that waits for what is not below its own work, and may take a broadcast.
+///
+/// Those who wait for this thread are told before: from then on they wait for that share, too, which may broadcast in turn.
+pub(crate) fn read_mail_for_all() -> bool {
+    expect_broadcasts();
+    read_mail()
+}
+
+fn expect_broadcasts() {
+    frame::with_node(|node| {
+        if let Some(node) = node {
+            node.expect_broadcasts();
+        }
+    });
+}
+
+/// Runs the oldest share of a broadcast that is meant for this thread, if it is a worker anywhere. All that wait for what it does
+/// must have been told that this is to be [expected](Node::expect_broadcasts).
 pub(crate) fn read_mail() -> bool {
     let read = |home: &Crew, own: usize| home.mail.has_letters(own) && home.mail.read(own, own);
     frame::with_home(|home| home.is_some_and(|(home, own)| read(home, own)))

@@ -113,17 +113,15 @@ impl<'n> Node<'n> {
         self.announce(|node| &node.has_broadcasts);
     }
 
-    /// Before somebody below this sleeps until something has happened that may take a broadcast, though that is not below this: whoever
-    /// waits here shall read its mail, too. True if that is news.
-    pub(crate) fn expect_broadcasts(&self) -> bool {
-        let is_news = !self.line().all(Node::has_broadcasts);
-        if is_news {
+    /// Before somebody below this waits for something that may take a broadcast, though that is not below this: whoever waits here shall
+    /// read its mail, too.
+    pub(crate) fn expect_broadcasts(&self) {
+        if !self.line().all(Node::has_broadcasts) {
             self.announce_broadcast();
             // Pairs with the fences of those who fall asleep: they see it, or are roused.
             fence(Ordering::SeqCst);
             self.rouse_all();
         }
-        is_news
     }
 
     fn announce(&self, flag: impl for<'a> Fn(&'a Node<'_>) -> &'a AtomicBool) {

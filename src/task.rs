@@ -4,7 +4,6 @@ use crate::forked::Process;
 use crate::frame;
 use crate::help;
 use crate::isolate;
-use crate::lineage::Node;
 use crate::panic::TaskPanic;
 use crate::sync::{AtomicU32, Mutex, Ordering, Thread, UnsafeCell, current, park, park_timeout};
 use crate::tasks::{self, Task};
@@ -338,11 +337,10 @@ impl<T> TaskHandle<T> {
             if let Some(result) = self.task.poll(&waker) {
                 return Ok(result);
             }
-            if help::read_mail() {
+            // The task may broadcast, and those who wait for this thread are wanted for that, as it is.
+            if help::read_mail_for_all() {
                 continue;
             }
-            // The task may broadcast, and those who wait for this thread are wanted for that, as it is.
-            let _ = frame::with_node(|node| node.is_some_and(Node::expect_broadcasts));
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => park(),
                 Some(Duration::ZERO) => return Err(self),

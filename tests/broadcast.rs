@@ -2,12 +2,12 @@
 
 mod support;
 
-use ganger::{Pinning, Runtime};
+use ganger::{Pinning, Runtime, TaskHandle};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use support::forks::{
     Kind, Meeting, SEVERAL, Signal, all_around, all_around_with, all_sizes, assert_usable, named,
@@ -252,6 +252,131 @@ fn broadcasts_in_the_stolen_sides_of_two_joins_end() {
             }
         }
     });
+}
+
+/// One worker waits for a side of its join that another has taken, and that one waits for something that is not below it. Its share of a
+/// broadcast lies there already, which it runs meanwhile; and that broadcasts in turn: to the first one, too. Found by the chaos
+/// suite.
+#[test]
+fn a_share_that_runs_on_top_of_a_wait_broadcasts_to_those_who_wait_for_that() {
+    /// Where nobody else is there to take the side, or the task, nothing of this is waited for.
+    fn side_by_side(rt: &Arc<Runtime>, side: fn(&Runtime, Sent)) {
+        let inner = rt.clone();
+        let task = rt.spawn(move || {
+            let begun = Signal::default();
+            let is_spread = inner.current_num_threads() > 2;
+            ganger::join(
+                || is_spread.then(|| begun.wait()),
+                || {
+                    begun.set();
+                    let sent = Sent::to_all(&inner, is_spread);
+                    side(&inner, sent);
+                },
+            );
+        });
+        task.join().unwrap();
+    }
+
+    /// A broadcast, made in a task.
+    struct Sent {
+        task: TaskHandle<()>,
+        /// Its share on the thread that waits here has begun; or there will be none before that waits.
+        runs_here: Arc<Signal>,
+    }
+
+    impl Sent {
+        fn to_all(rt: &Arc<Runtime>, is_spread: bool) -> Self {
+            let (runs_here, sent) = (Signal::shared(), Signal::shared());
+            let (here, inner) = (thread::current().id(), rt.clone());
+            let (tells_here, tells_sent) = (runs_here.clone(), sent.clone());
+            let task = rt.spawn(move || {
+                let sender = thread::current().id();
+                inner.broadcast(|_| {
+                    let me = thread::current().id();
+                    if me == sender {
+                        // All are sent before it reads its own.
+                        tells_sent.set();
+                    }
+                    if me == here {
+                        tells_here.set();
+                    }
+                    cast(&inner);
+                });
+            });
+            if is_spread {
+                sent.wait();
+            } else {
+                runs_here.set();
+            }
+            Self { task, runs_here }
+        }
+    }
+
+    watched(|| {
+        all_sizes(|rt, _| {
+            let rt = Arc::new(rt);
+            for _ in 0..rounds(30) {
+                side_by_side(&rt, |_, sent| sent.task.join().unwrap());
+                side_by_side(&rt, |rt, sent| {
+                    // Another runtime, whose worker is busy until then.
+                    let other = runtime_of(Kind::WorkersOnly, 1);
+                    let (busy, begun) = (Signal::shared(), sent.runs_here);
+                    let tells = busy.clone();
+                    let task = other.spawn(move || {
+                        tells.set();
+                        begun.wait();
+                    });
+                    busy.wait();
+                    other.install(|| ());
+                    task.join().unwrap();
+                    sent.task.join().unwrap();
+                    cast(rt);
+                });
+            }
+        });
+    });
+}
+
+/// The same, where the wait is that of a thread which runs a task that no worker of another runtime is left for.
+#[test]
+fn a_task_that_nobody_is_left_for_broadcasts_to_those_who_wait_for_its_spawner() {
+    watched(|| {
+        for workers in SEVERAL {
+            for kind in Kind::BOTH {
+                let rt = Arc::new(runtime_of(kind, workers));
+                for _ in 0..rounds(30) {
+                    let inner = rt.clone();
+                    let task = rt.spawn(move || {
+                        let begun = Signal::default();
+                        ganger::join(
+                            || begun.wait(),
+                            || {
+                                begun.set();
+                                spawn_into_one_that_has_ended({
+                                    let inner = inner.clone();
+                                    move || cast(&inner)
+                                });
+                            },
+                        );
+                    });
+                    task.join().unwrap();
+                }
+            }
+        }
+    });
+
+    fn spawn_into_one_that_has_ended(body: impl FnOnce() + Send + 'static) {
+        let builder = Runtime::builder().num_threads(1).pinning(Pinning::Off);
+        let other = builder.build().unwrap();
+        let batch = other.batch(0..1);
+        let once = Mutex::new(Some((other, body)));
+        batch.for_each(|_| {
+            let (other, body) = once.lock().unwrap().take().unwrap();
+            // It does not wait: this is an item of it.
+            drop(other);
+            ganger::spawn_detached(body);
+        });
+    }
 }
 
 #[test]
