@@ -134,6 +134,10 @@ impl Builder {
     /// all of that to the workers, and sleeps: for bodies that need the workers' [stacks](Self::stack_size), thread-local
     /// variables or CPUs. A runtime whose workers have all left still runs it on the caller, and so does one with more than 500 calls under
     /// way with the items of a batch that come back for a [retry](crate::Batch::retry).
+    ///
+    /// Two such runtimes may call each other in turn, but not from both ends at once: then all workers of each may wait for the
+    /// other, for ever. The same goes for a share of a [broadcast](crate::Runtime::broadcast) of the one that calls the other, while
+    /// workers of that wait for the first.
     pub fn run_on_caller(mut self, wanted: bool) -> Self {
         self.run_on_caller = wanted;
         self

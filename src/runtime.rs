@@ -154,6 +154,10 @@ impl Runtime {
     /// waits runs it if its own wait depends on a broadcast, be it this or another one: so workers that broadcast at
     /// the same time end. The calling thread works along only where it is a worker.
     ///
+    /// So a share may run on top of an item that waits, and must not wait for what that one holds. A runtime that leaves calls to its
+    /// [workers](crate::Builder::run_on_caller) counts as held, if one of those waits for that item: a share that calls it then may
+    /// wait for ever.
+    ///
     /// ```
     /// let rt = ganger::Runtime::builder().num_threads(2).build()?;
     /// assert_eq!(rt.broadcast(|ctx| ctx.worker() * 10), [0, 10]);

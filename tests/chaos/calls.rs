@@ -71,11 +71,6 @@ pub(crate) fn make(stage: &Arc<Stage>, job: &Job) {
         return;
     };
     let mut job = job.clone();
-    if job.shape == Shape::Broadcast && stage.plan.others > 0 {
-        // NOT DRAWN TOGETHER: shares run on top of waits for the other runtime, whose one worker may wait for what lies below. Seed
-        // 17931739571290019946 hung in that.
-        job.shape = Shape::Map;
-    }
     if job.shape == Shape::Broadcast {
         // Its items are the workers.
         job.items = runtime.current_num_threads();
