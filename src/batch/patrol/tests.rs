@@ -120,3 +120,22 @@ fn the_clock_is_read_for_items_that_are_alone_or_have_a_short_deadline() {
         assert_eq!(patrol.posts[0].read(), None);
     }
 }
+
+/// Who comes to a post finds the numbers of those before: what was found of their runs says nothing of its own.
+#[test]
+fn runs_are_numbered_on_from_stay_to_stay() {
+    let beat = Beat::new(Some(10), None);
+    for stay in 0..3 {
+        let mut sentry = beat.patrol.stand(0, stay);
+        // With a time of its own, and without.
+        for (nth, alone) in [(0, true), (1, false), (2, true), (3, false)] {
+            sentry.begin(7, alone);
+            let running = beat.post().read().expect("it runs");
+            assert_eq!(running.run, 8 * stay as u64 + 2 * nth + 1);
+            assert_eq!(running.since_ns.is_some(), alone);
+            assert!(!sentry.turn().is_over());
+            beat.post().mark(running.run);
+            assert!(sentry.end());
+        }
+    }
+}
