@@ -87,11 +87,13 @@ pub(crate) fn open(catalog: &Catalog, dir: &Path, shard: usize) -> Result<Connec
     let path = path(dir, shard);
     // SQLite only says that it could not open the file.
     fs::metadata(&path).map_err(|error| Trouble::shard(reason(&error)))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // If a load was killed, whoever reads next undoes it, and has to write for that.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let check = || -> rusqlite::Result<_> {
         let conn = Connection::open_with_flags(&path, flags)?;
         // A shard that is locked is tried again later, and no worker waits for it.
         conn.busy_timeout(Duration::ZERO)?;
+        conn.pragma_update(None, "query_only", true)?;
         strict(&conn)?;
         let id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let number: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;

@@ -14,12 +14,13 @@ mod canon;
 mod gather;
 mod parts;
 mod scope;
+mod subquery;
 mod terms;
 mod tree;
 
 use sqlparser::ast::{
     Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, Statement, TableWithJoins, Visit,
+    SelectItemQualifiedWildcardKind, SetExpr, Statement, TableWithJoins,
 };
 use sqlparser::dialect::SQLiteDialect;
 use sqlparser::parser::Parser;
@@ -27,8 +28,9 @@ use sqlparser::parser::Parser;
 use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::schema::Schema;
-use canon::{Canon, Tables, strip};
+use canon::{Canon, strip};
 use scope::{Scope, simple_name};
+use subquery::Inside;
 use terms::{Limit, Output, Terms};
 use tree::refused;
 
@@ -69,6 +71,12 @@ pub(crate) fn plan(sql: &str, catalog: &Catalog, schema: &Schema) -> Result<Plan
     } else {
         split(query, columns.len(), catalog, schema)?
     };
+    if let Route::Each { sql, .. } = &route {
+        // What the shards do not understand is not their fault.
+        schema.columns(sql).map_err(|failure| {
+            Failure::Refused(format!("the planner cannot put it to shards: {failure}"))
+        })?;
+    }
     Ok(Plan { columns, route })
 }
 
@@ -88,11 +96,10 @@ fn parse(sql: &str) -> Result<Query, Failure> {
 
 /// Whether all tables of a statement are in every shard.
 fn is_replicated(query: &Query, catalog: &Catalog) -> Result<bool, Failure> {
-    let mut tables = Tables::default();
-    let _ = query.visit(&mut tables);
+    let inside = Inside::of(query);
     let mut all = true;
-    for name in &tables.names {
-        if tables.is_own(name, catalog)? {
+    for name in &inside.relations {
+        if inside.is_own(name, catalog)? {
             continue;
         }
         let called = simple_name(name)?;
@@ -132,6 +139,7 @@ fn split(
     let aliases = Vec::new();
     let mut canon = Canon {
         catalog,
+        schema,
         scope: &scope,
         aliases: &aliases,
     };

@@ -148,11 +148,11 @@ impl Scope {
         Ok(())
     }
 
-    /// The column that `name` alone stands for.
+    /// The column that `name` alone stands for: of columns that USING has made one, the first.
     pub(super) fn find(&self, name: &str) -> Option<Expr> {
         self.tables.iter().find_map(|table| {
             let column = table.table.column(name)?;
-            (!table.merged[column]).then(|| table.reference(column))
+            Some(table.reference(column))
         })
     }
 

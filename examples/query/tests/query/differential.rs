@@ -182,6 +182,7 @@ fn what_is_easily_got_wrong_is_right() {
         "SELECT day FROM trips GROUP BY day HAVING day = '7'",
         "SELECT DISTINCT day FROM trips ORDER BY day = '7', day",
         "SELECT place, day + 1 FROM trips GROUP BY place, day + 1 HAVING place < day + 1 ORDER BY 1, 2",
+        "SELECT label, day + 1, count(*) FROM trips GROUP BY 1, 2 HAVING label = day + 1 ORDER BY 1, 2",
         "SELECT CAST(day AS TEXT), count(*) FROM trips GROUP BY 1 HAVING CAST(day AS TEXT) < 5 ORDER BY 1",
         // Operators, as tightly bound as SQLite binds them.
         "SELECT n = day < 3, day + n || 'x', - n || 'y', NOT n = day, n & 3 + 1, n % 4 = 1 IS NULL, 1 + n BETWEEN day AND 30 FROM trips",

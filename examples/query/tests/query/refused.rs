@@ -26,6 +26,14 @@ fn what_cannot_be_split_is_refused_with_the_reason() {
             "a subquery reads \"trips\"",
         ),
         (
+            "SELECT (SELECT sum(trips.n) FROM places) FROM trips",
+            "may aggregate rows that are not the subquery's",
+        ),
+        (
+            "SELECT n AS m FROM trips WHERE (SELECT m > size FROM places LIMIT 1)",
+            "cannot put it to shards",
+        ),
+        (
             "SELECT count(*) FROM (SELECT * FROM trips)",
             "a subquery in FROM",
         ),

@@ -93,6 +93,32 @@ fn a_shard_without_the_table_is_named() {
     is_named(&db, "no such table: trips");
 }
 
+/// A load that was killed leaves pages half written, and a journal with what they were.
+#[test]
+fn what_was_written_half_is_undone() {
+    let db = Db::new(4);
+    let journal = db.shard(1).with_extension("db-journal");
+    let conn = Connection::open(db.shard(1)).unwrap();
+    conn.execute_batch(
+        "PRAGMA cache_size = 2; BEGIN; UPDATE trips SET label = 'half', day = 1, n = 2;
+         CREATE TABLE half AS SELECT a.* FROM trips a, kinds, kinds b, kinds c; DELETE FROM trips;",
+    )
+    .unwrap();
+    let (pages, undo) = (fs::read(db.shard(1)).unwrap(), fs::read(&journal).unwrap());
+    drop(conn);
+    fs::write(db.shard(1), pages).unwrap();
+    fs::write(&journal, undo).unwrap();
+    let statement = "SELECT count(*), count(label = 'half' OR NULL) FROM trips";
+    sql(&db.dir(), &["--csv"], statement)
+        .exits(0)
+        .complains("")
+        .prints(&format!(
+            "{}\n{TRIPS},0\n",
+            "count(*),count(label = 'half' OR NULL)"
+        ));
+    assert!(!journal.exists());
+}
+
 #[test]
 fn without_any_shard_there_is_no_partial_answer() {
     let db = Db::new(3);
