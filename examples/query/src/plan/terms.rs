@@ -178,7 +178,7 @@ pub(super) fn ordinal(expr: &Expr) -> Option<usize> {
         Expr::Value(ValueWithSpan {
             value: Value::Number(digits, _),
             ..
-        }) => digits.parse().ok(),
+        }) => digits.replace('_', "").parse().ok(),
         _ => None,
     }
 }

@@ -131,7 +131,8 @@ fn of_function(function: &mut Function) -> Result<Vec<&mut Expr>, Failure> {
         && !function.uses_odbc_syntax;
     let mut parts = Vec::new();
     match &mut function.args {
-        FunctionArguments::None if is_plain => {}
+        // Others of that kind are columns for SQLite, as `user`.
+        FunctionArguments::None if is_plain && name.starts_with("current_") => {}
         FunctionArguments::List(list) if is_plain && list.clauses.is_empty() => {
             for arg in &mut list.args {
                 match arg {

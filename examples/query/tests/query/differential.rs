@@ -245,6 +245,11 @@ fn what_is_easily_got_wrong_is_right() {
         "SELECT typeof(n), typeof(x), typeof(label), count(*) FROM trips GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         "SELECT max(label), min(x), max(id) FROM trips /* a comment */ WHERE true -- and another",
         "SELECT 1e3, .5, 9223372036854775807, -9223372036854775808, 'it''s', NULL, id FROM trips ORDER BY id LIMIT 1;",
+        "SELECT 1_000 + id FROM trips ORDER BY id LIMIT 1_0",
+        "SELECT id 'called', n called2 FROM trips WHERE length(current_date) = 10 ORDER BY called, called2",
+        "SELECT count(DISTINCT(n)), count(ALL n), sum((n)), max ( n ) FROM trips WHERE ((n)) IN ()",
+        "SELECT kinds.*, count(*) FROM kinds, trips NATURAL JOIN places WHERE rest = size GROUP BY kinds.rest, kind ORDER BY 1",
+        "SELECT count(*), max(kind) FROM kinds LEFT JOIN places ON size = rest + 1, trips WHERE trips.place = places.place",
         "SELECT sum(n) FILTER (WHERE n > 0) * 1.0 / sum(day), avg(DISTINCT n) FROM trips",
         "SELECT abs(n) % 3 AS m, avg(n) FROM trips GROUP BY m, abs(n) % 3 HAVING avg(n) > -100 AND m < 2 ORDER BY abs(avg(n)) DESC",
         // No table in shards at all: any statement will do.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -63,26 +64,50 @@ pub(crate) fn run(command: &mut Command, input: impl AsRef<[u8]>) -> Run {
     end(child)
 }
 
+/// A program that runs, and is killed if its test ends before it does: some of them would never end.
+#[derive(Debug)]
+pub(crate) struct Running(Child);
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Nothing is done to one that has been waited for.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[track_caller]
-pub(crate) fn spawn(command: &mut Command) -> Child {
+pub(crate) fn spawn(command: &mut Command) -> Running {
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let child = command.stderr(Stdio::piped()).spawn();
-    child.unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    Running(child.unwrap_or_else(|error| panic!("{command:?}: {error}")))
 }
 
 /// Waits for the end of a program.
 #[track_caller]
-pub(crate) fn end(mut child: Child) -> Run {
+pub(crate) fn end(mut child: Running) -> Run {
     let stdout = child.stdout.take().map(collect);
     let stderr = child.stderr.take().map(collect);
-    let mut text = |pipe: Option<Receiver<Vec<u8>>>| {
+    let text = |pipe: Option<Receiver<Vec<u8>>>| {
         let Some(pipe) = pipe else {
             return String::new();
         };
-        let bytes = pipe.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-            let _ = child.kill();
-            panic!("still running after {PATIENCE:?}: killed");
-        });
+        let bytes = pipe.recv_timeout(PATIENCE);
+        let bytes = bytes.unwrap_or_else(|_| panic!("still running after {PATIENCE:?}"));
         String::from_utf8(bytes).expect("UTF-8")
     };
     let (stdout, stderr) = (text(stdout), text(stderr));
@@ -148,7 +173,7 @@ impl Lines {
 
 /// A server that reads from a pipe.
 pub(crate) struct Server {
-    pub(crate) child: Child,
+    pub(crate) child: Running,
     pub(crate) stdin: Option<ChildStdin>,
     pub(crate) lines: Lines,
 }

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpStream};
-use std::process::Child;
 
 use serde_json::{Value, json};
 
 use crate::made::{Db, LONG, TRIPS};
-use crate::program::{Lines, Server, end, query, signal, spawn};
+use crate::program::{Lines, Running, Server, end, query, signal, spawn};
 
 const COUNT: &str = "SELECT count(*) FROM trips";
 
@@ -217,7 +216,7 @@ fn a_second_signal_cancels_what_runs() {
 // ------------------------------------------------------------------------------------------------ A port
 
 struct Port {
-    child: Child,
+    child: Running,
     address: String,
 }
 
