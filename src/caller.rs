@@ -286,6 +286,9 @@ fn wait_for_the_end(
             continue;
         }
         crew.process.stay();
+        if !region.caller_runs {
+            region.task.attend(entry.waiter());
+        }
         chair.lend_back();
         let worker = chair.worker();
         // Helpers may make work that they believe to be over soon, and call nobody for it: see `Naps`. For all else that this thread could do
@@ -301,7 +304,7 @@ fn wait_for_the_end(
                     true => entry.has_held() || has_work_within(crew, &region.node, worker),
                     false => chair.may_run() || help::has_work_at_home(&region.node),
                 };
-                is_over || has_come || helps()
+                is_over || has_come || region.task.has_news() || helps()
             });
         });
         now_ns = crew.now_ns();

@@ -1,5 +1,6 @@
 //! A batch in figures.
 
+use crate::outcome::Outcome;
 use std::time::Duration;
 
 /// A batch in figures. The five counts are disjoint, and sum to [`items`](Self::items).
@@ -22,6 +23,17 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Counts one more item.
+    pub(crate) fn note<R, E>(&mut self, outcome: &Outcome<R, E>) {
+        *match outcome {
+            Outcome::Done(_) => &mut self.done,
+            Outcome::Failed(_) => &mut self.failed,
+            Outcome::Panicked(_) => &mut self.panicked,
+            Outcome::TimedOut => &mut self.timed_out,
+            Outcome::Cancelled => &mut self.cancelled,
+        } += 1;
+    }
+
     /// Adds what another participant has counted.
     pub(crate) fn add(&mut self, more: Self) {
         self.done += more.done;

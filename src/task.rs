@@ -284,18 +284,18 @@ impl<T> TaskHandle<T> {
     ///
     /// If the task panicked, or was [cancelled](crate::Shutdown::CancelQueued).
     pub fn join(self) -> Result<T, TaskError> {
-        self.run_if_unbegun();
-        match self.wait_until(None) {
-            Ok(result) => result,
-            Err(_) => unreachable!("there is no deadline"),
-        }
-    }
-
-    /// Runs the task here, if nobody has begun it and this thread does work of some runtime.
-    pub(crate) fn run_if_unbegun(&self) {
         if frame::with_crew(|crew| crew.is_some()) {
             let worker = frame::seat_at(self.crew).unwrap_or(self.extra);
             self.task.run_if_unbegun(worker);
+        }
+        self.wait()
+    }
+
+    /// Waits for what others do.
+    pub(crate) fn wait(self) -> Result<T, TaskError> {
+        match self.wait_until(None) {
+            Ok(result) => result,
+            Err(_) => unreachable!("there is no deadline"),
         }
     }
 

@@ -11,7 +11,9 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
-use support::{LENGTHS, Ledger, THREADS, Tally, burn, eventually, everywhere, runtime, watched};
+use support::{
+    LENGTHS, Ledger, Random, THREADS, Tally, burn, eventually, everywhere, runtime, watched,
+};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -397,6 +399,90 @@ fn a_shutdown_that_cancels_what_is_queued_cancels_items_not_begun() {
                 let report = handle.join();
                 assert_eq!(report.summary().items(), 1_000_000);
                 assert_eq!(report.stopped(), Some(StopReason::Cancelled));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_batch_ends_without_an_item_that_hangs() {
+    watched(|| {
+        static LEDGER: std::sync::OnceLock<Ledger> = std::sync::OnceLock::new();
+        let ledger = LEDGER.get_or_init(Ledger::default);
+        for threads in THREADS {
+            for retries in [0, 1] {
+                // The last one, if nobody else could run what comes after it.
+                let stuck = if threads == 1 { 99 } else { 37 };
+                let rt = runtime(threads);
+                let (hold, held) = channel::<()>();
+                let held = Mutex::new(held);
+                let numbers: &'static [usize] = Box::leak((0..100).collect::<Vec<_>>().into());
+                let body = move |i: usize, attempt: u32| {
+                    let made = ledger.make::<8>(i);
+                    if i == stuck && attempt > retries {
+                        let _ = held.lock().unwrap().recv();
+                    }
+                    match i % 10 {
+                        _ if i == stuck && attempt <= retries => Err(made),
+                        3 => Err(made),
+                        4 => panic!("expected"),
+                        _ => Ok(made),
+                    }
+                };
+                let report = rt
+                    .batch(numbers)
+                    .retry(Retry::fixed(retries, Duration::ZERO))
+                    .item_deadline(MS)
+                    .submit(move |i, ctx| body(*i, ctx.attempt()))
+                    .join();
+                let summary = report.summary();
+                let (done, failed) = (summary.done(), summary.failed());
+                assert_eq!((done, failed, summary.panicked()), (79, 10, 10));
+                assert_eq!((summary.timed_out(), summary.cancelled()), (1, 0));
+                assert!(matches!(report.outcomes()[stuck], Outcome::TimedOut));
+                for (i, outcome) in report.outcomes().iter().enumerate() {
+                    if let Outcome::Done(made) | Outcome::Failed(made) = outcome {
+                        assert!(made.is_sound() && made.index == i);
+                    }
+                }
+                // The report stands, whatever becomes of the item.
+                drop(hold);
+                drop(rt);
+                assert_eq!(report.summary().timed_out(), 1);
+                drop(report);
+                ledger.assert_settled();
+            }
+        }
+    });
+}
+
+#[test]
+fn items_that_end_as_they_are_left_behind_have_one_outcome() {
+    watched(|| {
+        let mut random = Random::new();
+        for threads in [2, 3, 8] {
+            let rt = runtime(threads);
+            for _ in 0..60 {
+                let (hang, seed) = (1 + random.below(5), random.next());
+                let report = rt
+                    .batch(0..20)
+                    .item_deadline(MS)
+                    .submit(move |i, ctx| {
+                        if i % 20 < hang {
+                            // About as long as it takes to be left behind.
+                            while !ctx.is_cancelled() {
+                                thread::yield_now();
+                            }
+                            burn(Duration::from_micros((seed >> i) % 1500));
+                        }
+                        Ok::<_, ()>(i)
+                    })
+                    .join();
+                let summary = report.summary();
+                assert_eq!((summary.timed_out(), summary.done()), (hang, 20 - hang));
+                for (i, outcome) in report.outcomes().iter().enumerate().skip(hang) {
+                    assert!(matches!(outcome, Outcome::Done(it) if *it == i));
+                }
             }
         }
     });

@@ -2,12 +2,14 @@
 
 use super::brake::Brake;
 use super::progress::{Progress, Snapshot};
+use crate::closure::Closure;
 use crate::crew::Crew;
 use crate::error::TaskError;
 use crate::frame;
 use crate::lineage::Node;
 use crate::report::Report;
 use crate::summary::StopReason;
+use crate::sync::Mutex;
 use crate::task::TaskHandle;
 use crate::wait::Wait;
 use crate::waiter::Waiter;
@@ -25,6 +27,7 @@ use std::time::Duration;
 #[must_use = "dropping the handle detaches the batch; `let _ =` or `drop` says that this is meant"]
 pub struct BatchHandle<R, E> {
     crew: Arc<Crew>,
+    /// Ends when the report is there.
     task: TaskHandle<Report<R, E>>,
     stem: Arc<Stem>,
     brake: Arc<Brake>,
@@ -36,7 +39,11 @@ pub(super) struct Stem {
     /// INVARIANT(stem): its waiter is the one below, which lies in a box and so stays where it is; this goes first.
     node: Node<'static>,
     waiter: Box<Waiter>,
+    /// Runs the batch, until somebody takes it to do so: true if that one runs items, too.
+    work: Mutex<Option<Work>>,
 }
+
+pub(super) type Work = Closure<'static, bool>;
 
 impl Stem {
     pub(super) fn new(crew: &Crew) -> Arc<Self> {
@@ -47,7 +54,20 @@ impl Stem {
         Arc::new(Self {
             node: Node::new(None, stays, crew.id()),
             waiter,
+            work: Mutex::new(None),
         })
+    }
+
+    pub(super) fn set_work(&self, work: Work) {
+        *self.work.lock() = Some(work);
+    }
+
+    /// Runs the batch, if nobody does.
+    pub(super) fn run(&self, runs_items: bool) {
+        let work = self.work.lock().take();
+        if let Some(work) = work {
+            work.call(&runs_items);
+        }
     }
 
     pub(super) fn node(&self) -> &Node<'_> {
@@ -82,7 +102,9 @@ impl<R, E> BatchHandle<R, E> {
     /// A thread that does work of some runtime runs the batch itself, if nobody has begun it; one that sits in the batch's own helps with it,
     /// and runs nothing else. So one worker does not wait for itself. A thread from outside sleeps.
     pub fn join(self) -> Report<R, E> {
-        self.task.run_if_unbegun();
+        if frame::with_crew(|crew| crew.is_some()) {
+            self.stem.run(true);
+        }
         if let Some(worker) = frame::seat_in(&self.crew) {
             Wait {
                 crew: &self.crew,
@@ -94,7 +116,7 @@ impl<R, E> BatchHandle<R, E> {
             }
             .until(|| self.task.is_finished());
         }
-        report_of(self.task.join())
+        report_of(self.task.wait())
     }
 
     /// As [`join`](Self::join), but for no longer than `timeout`; and meanwhile this thread helps nobody.

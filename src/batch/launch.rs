@@ -10,6 +10,7 @@ use crate::range::Span;
 use crate::region::{Claims, Items, Task};
 use crate::seat::Share;
 use crate::summary::WorkerShare;
+use crate::waiter::Waiter;
 use std::ops::Range;
 use std::panic::Location;
 use std::time::Duration;
@@ -24,6 +25,14 @@ pub(super) trait Job: Sync {
     /// As [`Task::stop`].
     fn stop(&self) -> Option<&CancelToken> {
         None
+    }
+
+    /// As [`Task::attend`].
+    fn attend(&self, _waiter: &Waiter) {}
+
+    /// As [`Task::has_news`].
+    fn has_news(&self) -> bool {
+        false
     }
 
     /// As [`Task::give_up`], of these items.
@@ -58,6 +67,14 @@ impl<J: Job> Task for Segment<'_, J> {
     fn give_up(&self, items: Span) {
         let at = |offset| self.base + offset as usize;
         self.job.give_up(at(items.begin)..at(items.end));
+    }
+
+    fn attend(&self, waiter: &Waiter) {
+        self.job.attend(waiter);
+    }
+
+    fn has_news(&self) -> bool {
+        self.job.has_news()
     }
 }
 

@@ -18,6 +18,7 @@ mod chunks;
 mod ctx;
 mod each;
 mod event;
+mod exit;
 mod failure;
 mod fold;
 mod handle;

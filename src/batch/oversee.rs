@@ -9,6 +9,7 @@ use super::again::{Again, Waiting};
 use super::brake::Brake;
 use super::ctx::Ctx;
 use super::event::{Event, Reporter};
+use super::exit::Exit;
 use super::failure::{Decide, Failure};
 use super::launch::Job;
 use super::patrol::Patrol;
@@ -28,6 +29,7 @@ use crate::region::Claims;
 use crate::slots::Slots;
 use crate::summary::Counts;
 use crate::sync::Mutex;
+use crate::waiter::Waiter;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,6 +47,8 @@ pub(super) struct Overseen<'o, P, M, F, D, R, E> {
     pub(super) patrol: Option<Arc<Patrol>>,
     pub(super) reporter: Reporter,
     pub(super) progress: Option<Arc<Progress>>,
+    /// Where the report can be given out while an item hangs.
+    pub(super) exit: Option<Exit<R, E>>,
     pub(super) outcomes: Slots<Outcome<R, E>>,
     pub(super) again: Again<Outcome<R, E>>,
     pub(super) desk: Desk,
@@ -55,9 +59,9 @@ pub(super) struct Overseen<'o, P, M, F, D, R, E> {
 pub(super) struct Desk {
     pub(super) counts: Mutex<Counts>,
     /// Items that were not begun.
-    holes: Mutex<Vec<Range<usize>>>,
+    pub(super) holes: Mutex<Vec<Range<usize>>>,
     /// Items that were begun more than once, and how often.
-    repeated: Mutex<Vec<(usize, u32)>>,
+    pub(super) repeated: Mutex<Vec<(usize, u32)>>,
     pub(super) strays: Mutex<Vec<TaskPanic>>,
 }
 
@@ -108,13 +112,7 @@ where
         outcome: Outcome<R, E>,
         counts: &mut Counts,
     ) {
-        *match &outcome {
-            Outcome::Done(_) => &mut counts.done,
-            Outcome::Failed(_) => &mut counts.failed,
-            Outcome::Panicked(_) => &mut counts.panicked,
-            Outcome::TimedOut => &mut counts.timed_out,
-            Outcome::Cancelled => &mut counts.cancelled,
-        } += 1;
+        counts.note(&outcome);
         if attempt > 1 {
             self.desk.repeated.lock().push((index, attempt));
         }
@@ -196,6 +194,14 @@ where
 
     fn stop(&self) -> Option<&CancelToken> {
         Some(self.brake.token())
+    }
+
+    fn attend(&self, waiter: &Waiter) {
+        self.leave_behind(waiter);
+    }
+
+    fn has_news(&self) -> bool {
+        Overseen::has_news(self)
     }
 
     fn give_up(&self, items: Range<usize>) {

@@ -13,8 +13,9 @@ use super::event::{Event, Reporter};
 use super::post::{Post, Running};
 use crate::barrier::Barrier;
 use crate::crew::Crew;
-use crate::sync::Mutex;
+use crate::sync::{AtomicBool, AtomicPtr, Mutex, Ordering, fence};
 use crate::timers::Alarm;
+use crate::waiter::Waiter;
 use crossbeam::utils::CachePadded;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,6 +42,12 @@ pub(super) struct Patrol {
     is_strict: bool,
     /// None where there are no spares.
     spares: Option<Barrier>,
+    /// The batch may end without an item that has overrun.
+    leaves_behind: bool,
+    /// INVARIANT(waiter): null, or where whoever looks after such a batch sleeps: on the board of `crew`, whose entries are permanent.
+    attendant: AtomicPtr<Waiter>,
+    /// Some item has overrun, and the attendant has not looked since.
+    has_news: AtomicBool,
     posts: Box<[CachePadded<Post>]>,
     /// Locked by the master alone.
     seen: Mutex<Vec<Seen>>,
@@ -65,6 +72,16 @@ pub(super) struct Sentry<'w> {
     since_ns: Option<u64>,
 }
 
+/// How a run of an item has ended.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    InTime,
+    /// It has overrun its deadline.
+    Late,
+    /// Its batch has ended without it.
+    LeftBehind,
+}
+
 /// One run of an item.
 #[derive(Copy, Clone, Debug)]
 pub(super) struct Turn<'w> {
@@ -73,7 +90,12 @@ pub(super) struct Turn<'w> {
 }
 
 impl Patrol {
-    pub(super) fn new(crew: Arc<Crew>, limits: Limits, reporter: Reporter) -> Self {
+    pub(super) fn new(
+        crew: Arc<Crew>,
+        limits: Limits,
+        reporter: Reporter,
+        leaves_behind: bool,
+    ) -> Self {
         let seats = crew.seats();
         let deadline = limits.deadline;
         Self {
@@ -82,6 +104,9 @@ impl Patrol {
             is_strict: deadline.is_some_and(|deadline| deadline < SHORT),
             spares: crew.has_spares().then(Barrier::of_this_process),
             crew,
+            leaves_behind,
+            attendant: AtomicPtr::new(std::ptr::null_mut()),
+            has_news: AtomicBool::new(false),
             posts: (0..seats).map(|_| CachePadded::new(Post::new())).collect(),
             seen: Mutex::new(vec![Seen::default(); seats]),
             reporter,
@@ -153,11 +178,40 @@ impl Patrol {
                 elapsed,
             });
         }
+        if self.leaves_behind && post.is_marked(run) {
+            self.has_news.store(true, Ordering::Relaxed);
+        }
         let is_stuck = seen.told_slow || post.is_marked(run);
         if is_stuck && !seen.has_stand_in {
             seen.has_stand_in = self.stand_in(post, run, worker);
         }
         next
+    }
+
+    /// Who looks after the batch, and sleeps at `waiter`, which is permanent: what runs though its time is over.
+    pub(super) fn overdue(&self, waiter: &Waiter) -> Vec<(&Post, Running)> {
+        self.attendant
+            .store(std::ptr::from_ref(waiter).cast_mut(), Ordering::Release);
+        self.has_news.store(false, Ordering::Relaxed);
+        let running = self.posts.iter().filter_map(|post| {
+            let running = post.read()?;
+            post.is_marked(running.run).then_some((&**post, running))
+        });
+        running.collect()
+    }
+
+    /// The last look of who looks after it before it sleeps: whether some item has overrun since.
+    pub(super) fn has_news(&self) -> bool {
+        self.has_news.load(Ordering::Relaxed)
+    }
+
+    fn tell_attendant(&self) {
+        // Pairs with the fence of an attendant that falls asleep.
+        fence(Ordering::SeqCst);
+        // SAFETY: INVARIANT(waiter). Acquire pairs with `overdue`.
+        if let Some(waiter) = unsafe { self.attendant.load(Ordering::Acquire).as_ref() } {
+            waiter.rouse();
+        }
     }
 
     /// Calls a spare for this run. False if there was none to be called.
@@ -179,7 +233,11 @@ impl Alarm for Patrol {
         let mut seen = self.seen.lock();
         let looks = self.posts.iter().zip(&mut *seen);
         let next_ns = looks.filter_map(|(post, seen)| self.look(post, seen, now_ns));
-        let soonest = next_ns.min().map(|at| at.saturating_sub(now_ns));
+        let soonest = next_ns.min();
+        if self.has_news() {
+            self.tell_attendant();
+        }
+        let soonest = soonest.map(|at| at.saturating_sub(now_ns));
         let period = self.period();
         let wait = soonest.map_or(period, |ns| Duration::from_nanos(ns).min(period));
         now.checked_add(wait)
@@ -205,24 +263,33 @@ impl<'w> Sentry<'w> {
         self.turn
     }
 
-    /// The item has ended. True if it has overrun its deadline.
+    /// The item has ended.
     #[inline]
-    pub(super) fn end(&mut self) -> bool {
+    pub(super) fn end(&mut self) -> End {
         let turn = self.turn;
         self.turn.run += 1;
-        turn.post.end(turn.run);
+        let is_wanted = if self.patrol.leaves_behind {
+            turn.post.end_if_wanted(turn.run)
+        } else {
+            turn.post.end(turn.run);
+            true
+        };
         if let Some(barrier) = self.patrol.spares
             && turn.post.sends_spare_back(turn.run, barrier)
         {
             self.patrol.crew.unblock(self.worker);
         }
+        if !is_wanted {
+            return End::LeftBehind;
+        }
         let limit_ns = self.patrol.deadline_ns;
-        turn.is_over()
+        let overran = turn.is_over()
             || limit_ns
                 .zip(self.since_ns)
                 .is_some_and(|(limit_ns, since_ns)| {
                     self.patrol.crew.now_ns().saturating_sub(since_ns) >= limit_ns
-                })
+                });
+        if overran { End::Late } else { End::InTime }
     }
 }
 

@@ -12,6 +12,10 @@
 //! the participant ends a run, with a light one, and looks whether it was noted. So at least one of them finds a run that is noted
 //! and has ended; it sends the spare back if it takes the note off, which one of them does.
 //!
+//! *Left behind.* Where a batch may end without an item that hangs, a participant ends a run by compare-exchange, and whoever gives the
+//! report out takes the run from it in the same way: one of them has the item's outcome. What the participant had written before it began that
+//! run is seen by who takes it.
+//!
 //! *Ordering.* The participant ends a run, fences (Release), and writes; then it begins the next run (Release). The reader that
 //! sees the beginning (Acquire) sees what was written before it; the reader that sees something written later sees, after its own fence
 //! (Acquire), that the run has ended.
@@ -34,6 +38,9 @@ pub(super) struct Post {
     /// the end.
     spared: AtomicU64,
 }
+
+/// Of the number of a run: the batch has ended without it.
+const LEFT: u64 = 1 << 63;
 
 /// What a look has found.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -86,11 +93,28 @@ impl Post {
         self.run.store(run + 1, Ordering::Relaxed);
     }
 
+    /// Participant: the item of `run` has ended, unless it was [left behind](Self::leave_behind): false.
+    #[inline]
+    pub(super) fn end_if_wanted(&self, run: u64) -> bool {
+        let relaxed = Ordering::Relaxed;
+        self.run
+            .compare_exchange(run, run + 1, relaxed, relaxed)
+            .is_ok()
+    }
+
+    /// Whoever gives out the report: takes the outcome of the item of `run` from its participant. False if it has just ended.
+    pub(super) fn leave_behind(&self, run: u64) -> bool {
+        self.run
+            // Acquire pairs with the Release in `begin`.
+            .compare_exchange(run, run | LEFT, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
     /// Master: what runs here, if anything does, and goes on while it looks.
     pub(super) fn read(&self) -> Option<Running> {
         // Acquire pairs with the Release in `begin`.
         let run = self.run.load(Ordering::Acquire);
-        if run.is_multiple_of(2) {
+        if run.is_multiple_of(2) || run & LEFT != 0 {
             return None;
         }
         let running = Running {
@@ -167,6 +191,54 @@ mod model {
             let called = master.join().unwrap();
             sent_back += u32::from(called == Some(false));
             assert_eq!(sent_back, u32::from(called.is_some()));
+        });
+    }
+
+    /// An item that ends while it is left behind has one who writes its outcome, and that one sees what its participant wrote before.
+    #[test]
+    fn post_gives_an_outcome_to_one() {
+        use crate::sync::UnsafeCell;
+
+        struct Slots {
+            post: Post,
+            earlier: UnsafeCell<u32>,
+            outcome: UnsafeCell<u32>,
+        }
+        unsafe impl Sync for Slots {}
+
+        loom::model(|| {
+            let slots = Arc::new(Slots {
+                post: Post::new(),
+                earlier: UnsafeCell::new(0),
+                outcome: UnsafeCell::new(0),
+            });
+            let giver = {
+                let slots = slots.clone();
+                thread::spawn(move || {
+                    let Some(running) = slots.post.read().filter(|it| it.run == 3) else {
+                        return 0;
+                    };
+                    if !slots.post.leave_behind(running.run) {
+                        return 0;
+                    }
+                    slots.outcome.with_mut(|outcome| unsafe { *outcome = 2 });
+                    assert_eq!(slots.earlier.with(|earlier| unsafe { *earlier }), 1);
+                    assert_eq!(slots.post.read(), None);
+                    1
+                })
+            };
+            slots.post.stand(7);
+            slots.post.begin(1, 10, Some(None));
+            assert!(slots.post.end_if_wanted(1));
+            slots.earlier.with_mut(|earlier| unsafe { *earlier = 1 });
+            slots.post.begin(3, 11, Some(None));
+            let mut writers = 0;
+            if slots.post.end_if_wanted(3) {
+                slots.outcome.with_mut(|outcome| unsafe { *outcome = 1 });
+                writers += 1;
+            }
+            writers += giver.join().unwrap();
+            assert_eq!(writers, 1);
         });
     }
 

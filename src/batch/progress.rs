@@ -54,6 +54,8 @@ pub(super) struct Progress {
     began: Instant,
     brake: Arc<Brake>,
     seats: Box<[CachePadded<Counts>]>,
+    /// Items that wait to be run again, and will not.
+    given_up: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +77,12 @@ impl Progress {
             began,
             brake,
             seats: (0..seats).map(|_| CachePadded::default()).collect(),
+            given_up: AtomicU64::new(0),
         }
+    }
+
+    pub(super) fn items(&self) -> usize {
+        self.items
     }
 
     /// For the participant on `seat`.
@@ -83,19 +90,32 @@ impl Progress {
         Steps(&self.seats[seat])
     }
 
+    fn sum(&self, count: fn(&Counts) -> &AtomicU64) -> u64 {
+        // Acquire pairs with the Release in `end`.
+        let counts = self
+            .seats
+            .iter()
+            .map(|seat| count(seat).load(Ordering::Acquire));
+        counts.sum()
+    }
+
+    /// Some items that were to be run again keep the failure that they had.
+    pub(super) fn give_up(&self, items: u64) {
+        // Release pairs with the Acquire in `settled`.
+        self.given_up.fetch_add(items, Ordering::Release);
+    }
+
+    /// How many items have an outcome that was written. Who sees that many sees those.
+    pub(super) fn settled(&self) -> u64 {
+        // Acquire pairs with the Release in `give_up`.
+        self.sum(|counts| &counts.settled) + self.given_up.load(Ordering::Acquire)
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot {
-        let sum = |count: fn(&Counts) -> &AtomicU64| -> u64 {
-            // Acquire pairs with the Release in `end`.
-            let counts = self
-                .seats
-                .iter()
-                .map(|seat| count(seat).load(Ordering::Acquire));
-            counts.sum()
-        };
         // In this order no run is seen to have ended that is not seen to have begun.
-        let settled = sum(|counts| &counts.settled);
-        let ended = sum(|counts| &counts.ended);
-        let begun = sum(|counts| &counts.begun);
+        let settled = self.settled();
+        let ended = self.sum(|counts| &counts.ended);
+        let begun = self.sum(|counts| &counts.begun);
         let left = self.items as u64 - settled;
         Snapshot {
             items: self.items,

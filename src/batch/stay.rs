@@ -6,7 +6,7 @@
 use super::ctx::{Ctx, Oversight};
 use super::failure::Decide;
 use super::oversee::Overseen;
-use super::patrol::Sentry;
+use super::patrol::{End, Sentry};
 use super::progress::Steps;
 use super::source::parts::Parts;
 use super::state::MakeState;
@@ -19,6 +19,7 @@ use crate::panic::TaskPanic;
 use crate::range::Span;
 use crate::region::{Claims, Task};
 use crate::summary::Counts;
+use crate::waiter::Waiter;
 
 /// The job of a supervised batch, as the task of those items that come back.
 pub(super) struct Returning<'a, J>(pub(super) &'a J);
@@ -60,6 +61,17 @@ where
             }
         }
         self.0.desk.counts.lock().add(counts);
+        if let Some(progress) = &self.0.progress {
+            progress.give_up(u64::from(tickets.len()));
+        }
+    }
+
+    fn attend(&self, waiter: &Waiter) {
+        self.0.leave_behind(waiter);
+    }
+
+    fn has_news(&self) -> bool {
+        self.0.has_news()
     }
 }
 
@@ -141,25 +153,35 @@ where
         }
     }
 
-    /// The body has ended. True if that was too late.
+    /// The body has ended.
     #[inline]
-    fn stop_the_clock(&mut self) -> bool {
-        self.sentry.as_mut().is_some_and(Sentry::end)
+    fn stop_the_clock(&mut self) -> End {
+        self.sentry.as_mut().map_or(End::InTime, Sentry::end)
+    }
+
+    /// The item at hand has ended, after its batch: nobody wants to know.
+    #[cold]
+    fn forget(&mut self, at: &mut u32) {
+        let earlier = self.earlier.take();
+        self.station.dispose(earlier);
+        if let Order::From(_) = self.order {
+            *at += 1;
+        }
     }
 
     /// The item at hand has ended well, in its first run.
     #[inline]
     fn end_at_once(&mut self, at: &mut u32, result: R) {
         self.counts.done += 1;
-        if let Some(steps) = &self.steps {
-            steps.end(true);
-        }
         // SAFETY: claimed, and ended for good.
         unsafe {
             self.overseen
                 .outcomes
                 .write(self.item.0, Outcome::Done(result))
         };
+        if let Some(steps) = &self.steps {
+            steps.end(true);
+        }
         *at += 1;
     }
 
@@ -171,13 +193,14 @@ where
         self.station.dispose(earlier);
         let worker = self.station.worker();
         let outcome = self.overseen.send_back(index, attempt, outcome, worker);
-        if let Some(steps) = &self.steps {
-            steps.end(outcome.is_some());
-        }
+        let is_settled = outcome.is_some();
         if let Some(outcome) = outcome {
             let counts = &mut self.counts;
             // SAFETY: claimed, and ended for good.
             unsafe { self.overseen.settle(index, attempt, outcome, counts) };
+        }
+        if let Some(steps) = &self.steps {
+            steps.end(is_settled);
         }
         if let Order::From(_) = self.order {
             *at += 1;
@@ -203,11 +226,17 @@ where
             let state = match self.station.ready() {
                 Ok(state) => state,
                 Err(error) => {
-                    self.stop_the_clock();
+                    let end = self.stop_the_clock();
                     // SAFETY: claimed, and not taken in this run.
                     let item = unsafe { self.overseen.parts.take(index) };
                     self.station.dispose(item);
-                    self.end(at, Outcome::Failed(error));
+                    match end {
+                        End::LeftBehind => {
+                            self.station.dispose(error);
+                            self.forget(at);
+                        }
+                        _ => self.end(at, Outcome::Failed(error)),
+                    }
                     continue;
                 }
             };
@@ -220,15 +249,20 @@ where
             let ctx = Ctx::supervised(index, worker, attempt, oversight);
             let out = (self.overseen.body)(state, item, &ctx);
             let outcome = match (self.stop_the_clock(), out) {
-                (false, Ok(result)) if attempt == 1 => {
+                (End::InTime, Ok(result)) if attempt == 1 => {
                     self.end_at_once(at, result);
                     continue;
                 }
-                (false, Ok(result)) => Outcome::Done(result),
-                (false, Err(error)) => Outcome::Failed(error),
-                (true, late) => {
+                (End::InTime, Ok(result)) => Outcome::Done(result),
+                (End::InTime, Err(error)) => Outcome::Failed(error),
+                (End::Late, late) => {
                     self.station.dispose(late);
                     Outcome::TimedOut
+                }
+                (End::LeftBehind, late) => {
+                    self.station.dispose(late);
+                    self.forget(at);
+                    continue;
                 }
             };
             self.end(at, outcome);
@@ -236,14 +270,19 @@ where
     }
 
     fn caught(&mut self, at: &mut u32, mut panic: TaskPanic) {
-        let overran = self.stop_the_clock();
+        let end = self.stop_the_clock();
         if !self.station.recover() {
             // SAFETY: claimed, and not taken in this run: the panic came before.
             let item = unsafe { self.overseen.parts.take(self.item.0) };
             self.station.dispose(item);
         }
+        if end == End::LeftBehind {
+            self.station.dispose(panic);
+            self.forget(at);
+            return;
+        }
         let outcome = match panic.is_interrupt() {
-            true if overran => Outcome::TimedOut,
+            true if end == End::Late => Outcome::TimedOut,
             true if self.overseen.brake.is_on() => Outcome::Cancelled,
             _ => Outcome::Panicked(panic),
         };

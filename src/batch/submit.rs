@@ -1,6 +1,7 @@
 //! Handing a batch in without waiting for it.
 
 use super::ctx::Ctx;
+use super::exit::Exit;
 use super::failure::Decide;
 use super::handle::{BatchHandle, Stem};
 use super::progress::Progress;
@@ -10,8 +11,9 @@ use super::supervised::Terms;
 use super::{Batch, Source, StatefulBatch};
 use crate::closure::Closure;
 use crate::frame;
+use crate::isolate;
 use crate::stewards::Errand;
-use crate::sync::{Ordering, fence};
+use crate::sync::{Mutex, Ordering, fence};
 use crate::task;
 use std::panic::Location;
 use std::sync::Arc;
@@ -28,6 +30,10 @@ where
     /// Several batches share the workers in turn, a millisecond at a time: one that would take 10 ms alone takes about 30 ms beside two
     /// others, however long those are, and at most one item longer. At most 64 are open at once; others wait for their turn. Time in
     /// the queue counts for the batch's [`deadline`](Self::deadline). A runtime that is dropped ends its batches first.
+    ///
+    /// **An item that hangs** keeps nobody waiting, if the batch has an [`item_deadline`](Self::item_deadline): the report comes when all others
+    /// have ended, with that item as [`TimedOut`](crate::Outcome::TimedOut). It goes on, on its thread, and what it works on stays until
+    /// it ends; so does a runtime that is dropped meanwhile. (Not so for a batch that is run by who [joins](BatchHandle::join) it.)
     ///
     /// ```
     /// let rt = ganger::Runtime::new()?;
@@ -72,26 +78,54 @@ where
         let items = batch.source.items();
         let progress = Progress::new(items, crew.seats(), before.began, before.brake.clone());
         let (brake, progress) = (before.brake.clone(), Arc::new(progress));
-        let terms = Terms {
-            progress: Some(progress.clone()),
-            ..before
-        };
-        let (handle, task) =
-            task::prepare(&crew, move || batch.oversee(&make, body, caller, terms));
         let stem = Stem::new(&crew);
-        let work = {
-            let (crew, stem) = (crew.clone(), stem.clone());
-            Closure::new(move |runs_items: &bool| {
-                let extra = crew.extra();
-                if *runs_items {
-                    task.call(&extra);
-                } else {
-                    frame::enter_unseated(&crew, stem.node(), || task.call(&extra));
-                }
+        let report = Arc::new(Mutex::new(None));
+        let (handle, task) = {
+            let report = report.clone();
+            let take = move || {
+                report
+                    .lock()
+                    .take()
+                    .expect("it is there before this is called")
+            };
+            task::prepare(&crew, take)
+        };
+        let deliver = {
+            let (stem, extra) = (stem.clone(), crew.extra());
+            Box::new(move |given| {
+                *report.lock() = Some(given);
+                task.call(&extra);
                 // Pairs with the fence of who waits for it.
                 fence(Ordering::SeqCst);
                 stem.rouse();
             })
+        };
+        let terms = Terms {
+            progress: Some(progress.clone()),
+            exit: Some(Exit::new(deliver, batch.name.clone(), before.began)),
+            ..before
+        };
+        stem.set_work({
+            // Not the stem itself, which has this.
+            let (crew, stem) = (crew.clone(), Arc::downgrade(&stem));
+            Closure::new(move |runs_items: &bool| {
+                let stem = stem.upgrade().expect("whoever runs this has it");
+                let run = || batch.oversee(&make, body, caller, terms);
+                let ended = if *runs_items {
+                    run()
+                } else {
+                    frame::enter_unseated(&crew, stem.node(), run)
+                };
+                // All that the batch owned is gone when its report comes.
+                isolate::drop_quietly(make);
+                if let Some((report, Some(deliver))) = ended {
+                    deliver(report);
+                }
+            })
+        });
+        let work = {
+            let stem = stem.clone();
+            Closure::new(move |runs_items: &bool| stem.run(*runs_items))
         };
         if let Some(errand) = crew.hand_in(Errand::new(work, brake.token().clone())) {
             errand.run_here();

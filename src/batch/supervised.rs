@@ -4,6 +4,7 @@ use super::again::Again;
 use super::brake::Brake;
 use super::ctx::Ctx;
 use super::event::{Reporter, observed};
+use super::exit::{Deliver, Exit};
 use super::failure::Decide;
 use super::launch::launch;
 use super::oversee::{Desk, Overseen};
@@ -24,11 +25,12 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// When a batch was called, what stops it, and who is shown how far it has come.
-pub(super) struct Terms {
+/// When a batch was called, what stops it, who is shown how far it has come, and who is given its report.
+pub(super) struct Terms<R, E> {
     pub(super) began: Instant,
     pub(super) brake: Arc<Brake>,
     pub(super) progress: Option<Arc<Progress>>,
+    pub(super) exit: Option<Exit<R, E>>,
 }
 
 impl<S: Source, D> Batch<S, Supervised<'_, D>> {
@@ -43,25 +45,29 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
     {
         let caller = Location::caller();
         let terms = self.terms();
-        self.oversee(&Stateless, |(), item, ctx| body(item, ctx), caller, terms)
+        let report = self.oversee(&Stateless, |(), item, ctx| body(item, ctx), caller, terms);
+        report.expect("there is no exit").0
     }
 
     /// From now on.
-    pub(super) fn terms(&self) -> Terms {
+    pub(super) fn terms<R, E>(&self) -> Terms<R, E> {
         Terms {
             began: Instant::now(),
             brake: Arc::new(self.settings.brake(self.source.items())),
             progress: None,
+            exit: None,
         }
     }
+
+    /// Runs it. Returns its report, and to whom to give it if there is an exit; unless that was done already.
 
     pub(super) fn oversee<M, F, R, E>(
         self,
         make: &M,
         body: F,
         caller: &'static Location<'static>,
-        terms: Terms,
-    ) -> Report<R, E>
+        terms: Terms<R, E>,
+    ) -> Option<(Report<R, E>, Option<Deliver<R, E>>)>
     where
         M: MakeState<E>,
         F: Fn(&mut M::State, S::Item, &Ctx<'_>) -> Result<R, E> + Sync,
@@ -73,6 +79,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
             began,
             brake,
             progress,
+            exit,
         } = terms;
         let crew = self.crew.clone();
         let cuts = self.cuts;
@@ -82,13 +89,18 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
         let mut workers = Vec::new();
         let (records, thrown) = observed(settings.observer, |reporter: Reporter| {
             let patrol = (settings.limits != Limits::default()).then(|| {
-                let patrol = Patrol::new(crew.clone(), settings.limits, reporter.clone());
+                let patrol = Patrol::new(
+                    crew.clone(),
+                    settings.limits,
+                    reporter.clone(),
+                    exit.is_some(),
+                );
                 Arc::new(patrol)
             });
             let first_look = patrol
                 .as_ref()
                 .map(|patrol| (patrol.period(), patrol.clone()));
-            let overseen = Overseen {
+            let mut overseen = Overseen {
                 crew: &crew,
                 parts,
                 make,
@@ -99,6 +111,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
                 patrol,
                 reporter,
                 progress,
+                exit,
                 outcomes: Slots::new(items),
                 again: Again::new(brake.clone()),
                 desk: Desk::default(),
@@ -130,8 +143,14 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
                     launch_all();
                 });
             }
-            overseen.into_records()
+            let deliver = match overseen.exit.take() {
+                // It was given out while some item hung, which has ended now.
+                Some(exit) => Some(exit.into_deliver()?),
+                None => None,
+            };
+            Some((overseen.into_records(), deliver))
         });
+        let (records, deliver) = records?;
         let mut strays = records.strays;
         strays.extend(thrown);
         let summary = Summary {
@@ -140,14 +159,15 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
             wall: began.elapsed(),
             workers,
         };
-        Report {
+        let report = Report {
             name: self.name,
             outcomes: records.outcomes,
             summary,
             strays,
             stopped: brake.reason(),
             repeated: records.repeated,
-        }
+        };
+        Some((report, deliver))
     }
 }
 
@@ -167,7 +187,9 @@ impl<S: Source, M, D> StatefulBatch<S, M, Supervised<'_, D>> {
         E: Send,
     {
         let terms = self.batch.terms();
-        self.batch
-            .oversee(&self.make, body, Location::caller(), terms)
+        let report = self
+            .batch
+            .oversee(&self.make, body, Location::caller(), terms);
+        report.expect("there is no exit").0
     }
 }

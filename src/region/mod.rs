@@ -27,6 +27,7 @@ use crate::entry::{Entry, Pin};
 use crate::lineage::Node;
 use crate::range::Span;
 use crate::sync::{AtomicU64, Ordering, fence};
+use crate::waiter::Waiter;
 
 /// What is done with the items of a region. Called once a participation, on the participant's thread.
 ///
@@ -42,6 +43,14 @@ pub(crate) trait Task: Sync {
     /// Caller: everything has been run, and nobody is inside. Does `close`, unless more is to come; true if it has closed.
     fn close(&self, close: &dyn Fn() -> bool) -> bool {
         close()
+    }
+
+    /// A caller that runs no items, before it sleeps at `waiter`, which is permanent: what is there to be done while the last ones run.
+    fn attend(&self, _waiter: &Waiter) {}
+
+    /// Its last look: whether it should [attend](Self::attend) again.
+    fn has_news(&self) -> bool {
+        false
     }
 
     /// Whether items may be added though nobody is inside.

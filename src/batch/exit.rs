@@ -1,0 +1,125 @@
+//! How a batch that owns all it works on ends without an item that hangs.
+//!
+//! Its report is given out when all other items have ended and each that runs on has overrun its deadline: those are
+//! [`TimedOut`](crate::Outcome::TimedOut). Their outcomes are taken from their participants on their [posts](super::post), one by one. What
+//! they work on stays where it is until they end, if they ever do; the steward waits for that, and nobody for the steward.
+
+use super::oversee::{Overseen, Records};
+use crate::ledger::Ledger;
+use crate::outcome::Outcome;
+use crate::report::Report;
+use crate::summary::{Counts, Summary};
+use crate::sync::Mutex;
+use crate::waiter::Waiter;
+use std::ops::Range;
+use std::time::Instant;
+
+/// Who is given the report, once.
+pub(super) type Deliver<R, E> = Box<dyn FnOnce(Report<R, E>) + Send>;
+
+/// See the [module](self).
+pub(super) struct Exit<R, E> {
+    state: Mutex<State<R, E>>,
+    name: Option<String>,
+    began: Instant,
+}
+
+struct State<R, E> {
+    /// None once the report was given out.
+    deliver: Option<Deliver<R, E>>,
+    /// How many items were left behind.
+    left: u64,
+}
+
+impl<R, E> Exit<R, E> {
+    pub(super) fn new(deliver: Deliver<R, E>, name: Option<String>, began: Instant) -> Self {
+        let deliver = Some(deliver);
+        Self {
+            state: Mutex::new(State { deliver, left: 0 }),
+            name,
+            began,
+        }
+    }
+
+    /// Whoever has the report of the whole batch: to whom to give it, unless that was done before.
+    pub(super) fn into_deliver(self) -> Option<Deliver<R, E>> {
+        self.state.into_inner().deliver
+    }
+}
+
+impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E> {
+    pub(super) fn has_news(&self) -> bool {
+        self.exit.is_some() && self.patrol.as_ref().is_some_and(|patrol| patrol.has_news())
+    }
+
+    /// Gives out the report if nothing is left but items that hang. For whoever looks after the batch, and sleeps at `waiter`.
+    pub(super) fn leave_behind(&self, waiter: &Waiter) {
+        let (Some(exit), Some(patrol), Some(progress)) = (&self.exit, &self.patrol, &self.progress)
+        else {
+            return;
+        };
+        let overdue = patrol.overdue(waiter);
+        let mut state = exit.state.lock();
+        if state.deliver.is_none() {
+            return;
+        }
+        let holes = self.desk.holes.lock().clone();
+        let unbegun: usize = holes.iter().map(Range::len).sum();
+        let ended = progress.settled() + unbegun as u64;
+        let items = progress.items() as u64;
+        if ended + state.left + overdue.len() as u64 != items {
+            return;
+        }
+        for (post, running) in overdue {
+            if post.leave_behind(running.run) {
+                // SAFETY: its participant has lost the claim on the outcome: INVARIANT(once).
+                unsafe { self.outcomes.write(running.index, Outcome::TimedOut) };
+                state.left += 1;
+            }
+        }
+        if ended + state.left != items {
+            // Some have just ended of their own accord: they will be counted the next time.
+            return;
+        }
+        let Some(deliver) = state.deliver.take() else {
+            return;
+        };
+        let left = state.left;
+        drop(state);
+        // SAFETY: the outcomes are not used again: who settles an item has been counted, or has lost it, and `into_records` is not called.
+        let outcomes = unsafe { std::ptr::read(&raw const self.outcomes) };
+        // SAFETY: every item is counted as settled, left behind or a hole. What was written by others is seen, as `settled` and
+        // `leave_behind` say.
+        let outcomes = unsafe { Ledger::new(outcomes, holes, || Outcome::Cancelled) };
+        let mut repeated = self.desk.repeated.lock().clone();
+        repeated.sort_unstable();
+        let records = Records {
+            counts: count(outcomes.as_slice()),
+            outcomes,
+            repeated,
+            strays: std::mem::take(&mut self.desk.strays.lock()),
+        };
+        debug_assert!(records.counts.timed_out as u64 >= left);
+        let summary = Summary {
+            counts: records.counts,
+            repeated: records.repeated.len(),
+            wall: exit.began.elapsed(),
+            // Those who hang have not booked what they did.
+            workers: Vec::new(),
+        };
+        deliver(Report {
+            name: exit.name.clone(),
+            outcomes: records.outcomes,
+            summary,
+            strays: records.strays,
+            stopped: self.brake.reason(),
+            repeated: records.repeated,
+        });
+    }
+}
+
+fn count<R, E>(outcomes: &[Outcome<R, E>]) -> Counts {
+    let mut counts = Counts::default();
+    outcomes.iter().for_each(|outcome| counts.note(outcome));
+    counts
+}
