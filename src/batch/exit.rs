@@ -17,6 +17,9 @@ use std::time::Instant;
 /// Who is given the report, once.
 pub(super) type Deliver<R, E> = Box<dyn FnOnce(Report<R, E>) + Send>;
 
+/// What is left when a batch has ended: its report, and to whom to give it, if not to the caller. Nothing if that was done already.
+pub(super) type Ended<R, E> = Option<(Report<R, E>, Option<Deliver<R, E>>)>;
+
 /// See the [module](self).
 pub(super) struct Exit<R, E> {
     state: Mutex<State<R, E>>,

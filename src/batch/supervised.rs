@@ -4,7 +4,7 @@ use super::again::Again;
 use super::brake::Brake;
 use super::ctx::Ctx;
 use super::event::{Reporter, observed};
-use super::exit::{Deliver, Exit};
+use super::exit::{Ended, Exit};
 use super::failure::Decide;
 use super::launch::launch;
 use super::oversee::{Desk, Overseen};
@@ -59,15 +59,14 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
         }
     }
 
-    /// Runs it. Returns its report, and to whom to give it if there is an exit; unless that was done already.
-
+    /// Runs it.
     pub(super) fn oversee<M, F, R, E>(
         self,
         make: &M,
         body: F,
         caller: &'static Location<'static>,
         terms: Terms<R, E>,
-    ) -> Option<(Report<R, E>, Option<Deliver<R, E>>)>
+    ) -> Ended<R, E>
     where
         M: MakeState<E>,
         F: Fn(&mut M::State, S::Item, &Ctx<'_>) -> Result<R, E> + Sync,

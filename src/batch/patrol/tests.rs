@@ -19,7 +19,7 @@ impl Beat {
             deadline: deadline.map(Duration::from_millis),
             slow_after: slow_after.map(Duration::from_millis),
         };
-        let (patrol, _) = observed(None, |reporter| Patrol::new(crew, limits, reporter));
+        let (patrol, _) = observed(None, |reporter| Patrol::new(crew, limits, reporter, false));
         Self {
             patrol,
             seen: Seen::default(),
@@ -107,7 +107,7 @@ fn the_clock_is_read_for_items_that_are_alone_or_have_a_short_deadline() {
             deadline: Some(deadline),
             slow_after: None,
         };
-        let make = |reporter| Patrol::new(crew.clone(), limits, reporter);
+        let make = |reporter| Patrol::new(crew.clone(), limits, reporter, false);
         let (patrol, _) = observed(None, make);
         let mut sentry = patrol.stand(0, 3);
         sentry.begin(7, alone);
@@ -116,7 +116,7 @@ fn the_clock_is_read_for_items_that_are_alone_or_have_a_short_deadline() {
         assert_eq!(running.since_ns.is_some(), timed);
         assert!(!sentry.turn().is_over());
         patrol.posts[0].mark(1);
-        assert!(sentry.turn().is_over() && sentry.end());
+        assert!(sentry.turn().is_over() && sentry.end() == End::Late);
         assert_eq!(patrol.posts[0].read(), None);
     }
 }
@@ -135,7 +135,7 @@ fn runs_are_numbered_on_from_stay_to_stay() {
             assert_eq!(running.since_ns.is_some(), alone);
             assert!(!sentry.turn().is_over());
             beat.post().mark(running.run);
-            assert!(sentry.end());
+            assert_eq!(sentry.end(), End::Late);
         }
     }
 }
