@@ -218,6 +218,13 @@ impl Crew {
         None
     }
 
+    /// A steward has given out the report of its batch, and waits for an item that hangs: another takes its place, if one is wanted.
+    pub(crate) fn count_out_steward(&self) {
+        if self.stewards.count_out() {
+            self.timers.call_master();
+        }
+    }
+
     /// The runtime ends: its workers, once there is nothing left for them to do that was submitted.
     pub(crate) fn end(&self) {
         if self.stewards.close() {

@@ -7,7 +7,8 @@
 //!
 //! A steward does what the caller of a batch does, except for running items: so there is one way in which batches are run, whoever waits
 //! for them. It sleeps nearly all the time. The master starts one when a batch is submitted and no steward is free, up to
-//! [`MOST`]: so many batches are open at once, and those after them wait in the order of their coming. Stewards stay until the runtime
+//! [`MOST`]: so many batches are open at once, and those after them wait in the order of their coming. One that waits for an
+//! item that hangs, when the report of its batch was given out, does not count. Stewards stay until the runtime
 //! ends, and cost nothing while they have nothing to do.
 //!
 //! *The end.* A runtime that is dropped has its workers stay until the last batch that was submitted has ended: whoever ends that tells the
@@ -58,6 +59,8 @@ struct Desk {
     wanted: usize,
     /// How many of them are busy.
     busy: usize,
+    /// How many of those wait for an item that hangs, and may never come back.
+    hung: usize,
 }
 
 impl fmt::Debug for Stewards {
@@ -90,6 +93,7 @@ impl Stewards {
                 threads: 0,
                 wanted: 0,
                 busy: 0,
+                hung: 0,
             }),
             calls,
             open: AtomicU32::new(0),
@@ -113,12 +117,7 @@ impl Stewards {
         desk.queue.push_back(Taken { number, work });
         desk.open.insert(number, token);
         self.note_open(&desk);
-        let free = desk.threads.saturating_sub(desk.busy);
-        let wants_thread = desk.queue.len() > free && desk.threads < MOST;
-        if wants_thread {
-            desk.threads += 1;
-            desk.wanted += 1;
-        }
+        let wants_thread = desk.wants_thread();
         drop(desk);
         // It is heard as long as `calls` is there.
         let _ = bell.send(());
@@ -127,10 +126,27 @@ impl Stewards {
 
     /// Steward: waits for an errand. None at the end.
     pub(crate) fn next(&self) -> Option<Taken> {
-        self.calls.recv().ok()?;
+        loop {
+            self.calls.recv().ok()?;
+            let mut desk = self.desk.lock();
+            // Empty if the master has found it stranded.
+            if let Some(errand) = desk.queue.pop_front() {
+                desk.busy += 1;
+                return Some(errand);
+            }
+        }
+    }
+
+    /// Steward: may never be done with what it has, though nobody waits for that any more. True if the master must start another one.
+    pub(crate) fn count_out(&self) -> bool {
         let mut desk = self.desk.lock();
-        desk.busy += 1;
-        desk.queue.pop_front()
+        desk.hung += 1;
+        desk.wants_thread()
+    }
+
+    /// Steward: goes on after [`count_out`](Self::count_out).
+    pub(crate) fn count_in(&self) {
+        self.desk.lock().hung -= 1;
     }
 
     /// Steward: has done the one of this number. True if it was the last of a runtime that ends.
@@ -146,9 +162,13 @@ impl Stewards {
         self.open.store(desk.open.len() as u32, Ordering::Relaxed);
     }
 
-    /// Stops all that have not ended.
+    /// Stops all that have not ended; nothing more comes.
     pub(crate) fn cancel_all(&self) {
-        let tokens: Vec<_> = self.desk.lock().open.values().cloned().collect();
+        let tokens: Vec<_> = {
+            let mut desk = self.desk.lock();
+            desk.bell = None;
+            desk.open.values().cloned().collect()
+        };
         tokens.iter().for_each(CancelToken::cancel);
     }
 
@@ -175,19 +195,27 @@ impl Stewards {
     /// Master: an errand that no steward will come for.
     pub(crate) fn take_stranded(&self) -> Option<Taken> {
         let mut desk = self.desk.lock();
-        if desk.threads > 0 {
+        if desk.threads > desk.hung {
             return None;
         }
         let errand = desk.queue.pop_front()?;
         desk.busy += 1;
-        drop(desk);
-        // Its message was sent, or will be in an instant.
-        let _ = self.calls.recv();
         Some(errand)
     }
 }
 
 impl Desk {
+    /// Whether one more steward is to be started, which is noted.
+    fn wants_thread(&mut self) -> bool {
+        let free = self.threads.saturating_sub(self.busy);
+        let wants = self.queue.len() > free && self.threads - self.hung < MOST;
+        if wants {
+            self.threads += 1;
+            self.wanted += 1;
+        }
+        wants
+    }
+
     fn is_over(&self) -> bool {
         self.bell.is_none() && self.open.is_empty()
     }

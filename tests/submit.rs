@@ -464,11 +464,16 @@ fn items_that_end_as_they_are_left_behind_have_one_outcome() {
             let rt = runtime(threads);
             for _ in 0..60 {
                 let (hang, seed) = (1 + random.below(5), random.next());
+                let (hold, held) = channel::<()>();
+                let held = Mutex::new(held);
                 let report = rt
                     .batch(0..20)
                     .item_deadline(MS)
                     .submit(move |i, ctx| {
-                        if i % 20 < hang {
+                        if i == 0 {
+                            // Not before the report is there.
+                            let _ = held.lock().unwrap().recv();
+                        } else if i < hang {
                             // About as long as it takes to be left behind.
                             while !ctx.is_cancelled() {
                                 thread::yield_now();
@@ -478,6 +483,7 @@ fn items_that_end_as_they_are_left_behind_have_one_outcome() {
                         Ok::<_, ()>(i)
                     })
                     .join();
+                drop(hold);
                 let summary = report.summary();
                 assert_eq!((summary.timed_out(), summary.done()), (hang, 20 - hang));
                 for (i, outcome) in report.outcomes().iter().enumerate().skip(hang) {
@@ -485,6 +491,32 @@ fn items_that_end_as_they_are_left_behind_have_one_outcome() {
                 }
             }
         }
+    });
+}
+
+#[test]
+fn batches_that_hang_keep_no_steward_from_others() {
+    watched(|| {
+        // More than may be open at once.
+        const HUNG: usize = 70;
+        let rt = runtime(HUNG + 1);
+        let (hold, held) = channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        for _ in 0..HUNG {
+            let held = held.clone();
+            let report = rt
+                .batch(0..1)
+                .item_deadline(MS)
+                .submit(move |_, _| {
+                    let _ = held.lock().unwrap().recv();
+                    Ok::<_, ()>(())
+                })
+                .join();
+            assert_eq!(report.summary().timed_out(), 1);
+        }
+        let report = rt.batch(0..100).submit(|i, _| Ok::<_, ()>(i)).join();
+        assert_eq!(report.summary().done(), 100);
+        drop(hold);
     });
 }
 

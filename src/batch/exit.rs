@@ -80,15 +80,16 @@ impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E> {
                 state.left += 1;
             }
         }
-        if ended + state.left != items {
-            // Some have just ended of their own accord: they will be counted the next time.
-            return;
-        }
-        let Some(deliver) = state.deliver.take() else {
+        // Some may have just ended of their own accord: they will be counted the next time.
+        let is_all = ended + state.left == items;
+        patrol.look_again(!is_all);
+        let Some(deliver) = is_all.then(|| state.deliver.take()).flatten() else {
             return;
         };
         let left = state.left;
         drop(state);
+        progress.give_up(left + unbegun as u64);
+        (0..left).for_each(|_| _ = self.brake.count_failure());
         // SAFETY: the outcomes are not used again: who settles an item has been counted, or has lost it, and `into_records` is not called.
         let outcomes = unsafe { std::ptr::read(&raw const self.outcomes) };
         // SAFETY: every item is counted as settled, left behind or a hole. What was written by others is seen, as `settled` and
@@ -118,6 +119,8 @@ impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E> {
             stopped: self.brake.reason(),
             repeated: records.repeated,
         });
+        // This thread may never come back.
+        self.crew.count_out_steward();
     }
 }
 

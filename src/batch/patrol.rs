@@ -48,6 +48,8 @@ pub(super) struct Patrol {
     attendant: AtomicPtr<Waiter>,
     /// Some item has overrun, and the attendant has not looked since.
     has_news: AtomicBool,
+    /// There is always news for it.
+    looks_again: AtomicBool,
     posts: Box<[CachePadded<Post>]>,
     /// Locked by the master alone.
     seen: Mutex<Vec<Seen>>,
@@ -107,6 +109,7 @@ impl Patrol {
             leaves_behind,
             attendant: AtomicPtr::new(std::ptr::null_mut()),
             has_news: AtomicBool::new(false),
+            looks_again: AtomicBool::new(false),
             posts: (0..seats).map(|_| CachePadded::new(Post::new())).collect(),
             seen: Mutex::new(vec![Seen::default(); seats]),
             reporter,
@@ -139,6 +142,7 @@ impl Patrol {
     fn look(&self, post: &Post, seen: &mut Seen, now_ns: u64) -> Option<u64> {
         let Running {
             run,
+            is_left,
             index,
             worker,
             since_ns,
@@ -178,7 +182,7 @@ impl Patrol {
                 elapsed,
             });
         }
-        if self.leaves_behind && post.is_marked(run) {
+        if self.leaves_behind && !is_left && post.is_marked(run) {
             self.has_news.store(true, Ordering::Relaxed);
         }
         let is_stuck = seen.told_slow || post.is_marked(run);
@@ -195,7 +199,8 @@ impl Patrol {
         self.has_news.store(false, Ordering::Relaxed);
         let running = self.posts.iter().filter_map(|post| {
             let running = post.read()?;
-            post.is_marked(running.run).then_some((&**post, running))
+            let is_overdue = !running.is_left && post.is_marked(running.run);
+            is_overdue.then_some((&**post, running))
         });
         running.collect()
     }
@@ -203,6 +208,11 @@ impl Patrol {
     /// The last look of who looks after it before it sleeps: whether some item has overrun since.
     pub(super) fn has_news(&self) -> bool {
         self.has_news.load(Ordering::Relaxed)
+    }
+
+    /// Whether the attendant wants to look at each period.
+    pub(super) fn look_again(&self, wants: bool) {
+        self.looks_again.store(wants, Ordering::Relaxed);
     }
 
     fn tell_attendant(&self) {
@@ -234,7 +244,9 @@ impl Alarm for Patrol {
         let looks = self.posts.iter().zip(&mut *seen);
         let next_ns = looks.filter_map(|(post, seen)| self.look(post, seen, now_ns));
         let soonest = next_ns.min();
-        if self.has_news() {
+        // Who has left some behind, and not all, looks again and again: nobody tells when the others have ended.
+        if self.has_news() || self.looks_again.load(Ordering::Relaxed) {
+            self.has_news.store(true, Ordering::Relaxed);
             self.tell_attendant();
         }
         let soonest = soonest.map(|at| at.saturating_sub(now_ns));

@@ -144,7 +144,13 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
             }
             let deliver = match overseen.exit.take() {
                 // It was given out while some item hung, which has ended now.
-                Some(exit) => Some(exit.into_deliver()?),
+                Some(exit) => match exit.into_deliver() {
+                    None => {
+                        crew.stewards.count_in();
+                        return None;
+                    }
+                    deliver => deliver,
+                },
                 None => None,
             };
             Some((overseen.into_records(), deliver))
