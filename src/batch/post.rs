@@ -113,8 +113,8 @@ impl Post {
     /// Whoever gives out the report: takes the outcome of the item of `run` from its participant. False if it has just ended.
     pub(super) fn leave_behind(&self, run: u64) -> bool {
         self.run
-            // Acquire pairs with the Release in `begin`.
-            .compare_exchange(run, run | LEFT, Ordering::Acquire, Ordering::Relaxed)
+            // Relaxed: what the participant had written before this run was seen by the `read` that found it.
+            .compare_exchange(run, run | LEFT, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
     }
 
