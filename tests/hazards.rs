@@ -213,6 +213,10 @@ const TABLE: &[(&str, &[&str])] = &[
         "pinned workers that spin starve their caller (cubecl#1545)",
         &["src/policy/spin.rs::more_threads_than_cpus_do_not_spin"],
     ),
+    (
+        "compensation without a cap (evitaDB#1117)",
+        &["tests/spares.rs::however_many_block_no_more_spares_come_than_were_allowed"],
+    ),
     // Memory. That lines are padded to 128 bytes is said by the types (`CachePadded`).
     (
         "what was freed is kept (xearthlayer#227), and allocators lock (jj#2490)",

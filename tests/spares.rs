@@ -140,6 +140,36 @@ fn a_nested_block_calls_no_second_spare() {
 }
 
 #[test]
+fn however_many_block_no_more_spares_come_than_were_allowed() {
+    watched(|| {
+        for (workers, spares) in [(1, 2), (2, 1), (3, 4)] {
+            let rt = with_spares(workers, spares);
+            let (hold, held) = channel::<()>();
+            let held = Arc::new(Mutex::new(held));
+            let begun = Arc::new(AtomicUsize::new(0));
+            let block = || {
+                let (held, begun) = (held.clone(), begun.clone());
+                rt.spawn(move || {
+                    blocking(|| {
+                        begun.fetch_add(1, Ordering::SeqCst);
+                        let _ = held.lock().unwrap().recv();
+                    });
+                })
+            };
+            let tasks: Vec<_> = (0..20).map(|_| block()).collect();
+            eventually("all threads block", || {
+                let health = rt.health();
+                assert!(health.spares <= spares, "{health}");
+                begun.load(Ordering::SeqCst) == workers + spares
+            });
+            drop(hold);
+            tasks.into_iter().for_each(|task| task.join().expect("run"));
+            until_at_rest(&rt);
+        }
+    });
+}
+
+#[test]
 fn without_spares_or_outside_of_any_runtime_it_just_runs() {
     watched(|| {
         assert_eq!(blocking(|| 7), 7);
