@@ -39,7 +39,7 @@ pub(crate) struct Crew {
     pub(crate) sleep: Sleep,
     pub(crate) costs: Costs,
     pub(crate) timers: Timers,
-    spares: Spares,
+    pub(crate) spares: Spares,
     pub(crate) stewards: Stewards,
     /// How many threads sleep until something has ended, and would help with it.
     dozing: CachePadded<AtomicU32>,
@@ -119,11 +119,6 @@ impl Crew {
     /// How many participants a region can have: one more than places, its caller.
     pub(crate) fn seats(&self) -> usize {
         self.places + 1
-    }
-
-    #[inline]
-    pub(crate) fn spares(&self) -> &Spares {
-        &self.spares
     }
 
     /// The thread at `place` is about to block, or has been found to: a spare takes its part until [`unblock`](Self::unblock) is called.

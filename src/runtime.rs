@@ -322,7 +322,7 @@ impl Runtime {
         let is_lost = |index: &usize| self.roster[*index].lost.get().is_some();
         let spares = (self.crew.workers()..self.crew.places()).filter(is_lost);
         let lost_spares = spares.map(|index| self.info(index)).collect();
-        let at_work = self.crew.spares().at_work();
+        let at_work = self.crew.spares.at_work();
         Health::of(self.workers(), at_work, lost_spares)
     }
 }

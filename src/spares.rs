@@ -38,10 +38,6 @@ pub(crate) struct Spares {
 struct Desk {
     /// Who blocks, by place.
     is_blocked: Box<[bool]>,
-    /// How many do.
-    blocked: usize,
-    /// How many spares are at work, or will be as soon as they have a thread.
-    at_work: usize,
     spares: Box<[Spare]>,
 }
 
@@ -61,8 +57,6 @@ impl Spares {
             first: workers,
             desk: Mutex::new(Desk {
                 is_blocked: vec![false; workers + spares].into(),
-                blocked: 0,
-                at_work: 0,
                 spares: vec![Spare::default(); spares].into(),
             }),
             surplus: AtomicBool::new(false),
@@ -71,7 +65,7 @@ impl Spares {
 
     /// How many are at work.
     pub(crate) fn at_work(&self) -> usize {
-        self.desk.lock().at_work
+        self.desk.lock().at_work()
     }
 
     /// The thread at `place` is about to block, or does. None if it is known to, already.
@@ -81,7 +75,6 @@ impl Spares {
         if std::mem::replace(&mut desk.is_blocked[place], true) {
             return None;
         }
-        desk.blocked += 1;
         let wants_thread = self.hire(&mut desk, sleep, place);
         Some(Blocked { wants_thread })
     }
@@ -89,7 +82,7 @@ impl Spares {
     /// Calls one more, if that is wanted. True if it has no thread yet.
     fn hire(&self, desk: &mut Desk, sleep: &Sleep, place: usize) -> bool {
         let mut wants_thread = false;
-        if desk.at_work < desk.blocked
+        if desk.at_work() < desk.blocked()
             && let Some(at) = desk.choose()
         {
             let worker = self.worker_of(desk, place);
@@ -97,7 +90,6 @@ impl Spares {
             spare.is_at_work = true;
             spare.worker = worker;
             wants_thread = !spare.has_thread;
-            desk.at_work += 1;
             sleep.hire(self.first + at);
         }
         self.note_surplus(desk);
@@ -117,9 +109,7 @@ impl Spares {
     pub(crate) fn unblock(&self, sleep: &Sleep, place: usize) {
         let mut desk = self.desk.lock();
         desk.is_blocked[place] = false;
-        desk.blocked -= 1;
-        if desk.at_work > desk.blocked {
-            self.note_surplus(&desk);
+        if self.note_surplus(&desk) {
             // Pairs with the fence of a spare that falls asleep: it sees that it is one too many, or is found asleep.
             fence(Ordering::SeqCst);
             let mut at_work = desk.spares.iter().enumerate().filter(|it| it.1.is_at_work);
@@ -131,10 +121,10 @@ impl Spares {
                 sleep.dismiss(self.first + at)
             });
             if let Some((at, _)) = idle {
-                desk.rest(at);
+                desk.spares[at].is_at_work = false;
+                self.note_surplus(&desk);
             }
         }
-        self.note_surplus(&desk);
     }
 
     /// Thread at `place`, searching: whether it is a spare that is to rest now. Then it leaves the searchers, and
@@ -153,14 +143,14 @@ impl Spares {
     #[cold]
     fn retire(&self, sleep: &Sleep, place: usize) -> bool {
         let mut desk = self.desk.lock();
+        let at = place - self.first;
         // At the end those come, too, whom nobody has hired.
-        let is_at_work = desk.spares[place - self.first].is_at_work;
-        let retires = is_at_work && desk.at_work > desk.blocked;
+        let retires = desk.spares[at].is_at_work && self.note_surplus(&desk);
         if retires {
-            desk.rest(place - self.first);
+            desk.spares[at].is_at_work = false;
             sleep.retire(place);
+            self.note_surplus(&desk);
         }
-        self.note_surplus(&desk);
         retires
     }
 
@@ -174,9 +164,11 @@ impl Spares {
         spare.map_or(place, |at| desk.spares[at].worker)
     }
 
-    fn note_surplus(&self, desk: &Desk) {
-        self.surplus
-            .store(desk.at_work > desk.blocked, Ordering::Relaxed);
+    /// Whether more are at work than threads block, also for those who look without the lock.
+    fn note_surplus(&self, desk: &Desk) -> bool {
+        let is_one_too_many = desk.at_work() > desk.blocked();
+        self.surplus.store(is_one_too_many, Ordering::Relaxed);
+        is_one_too_many
     }
 
     /// Master: the place of a spare that wants a thread, which it gets now, or is [sent home](Self::send_home).
@@ -193,8 +185,7 @@ impl Spares {
         let mut desk = self.desk.lock();
         let at = place - self.first;
         desk.spares[at].has_thread = false;
-        if desk.spares[at].is_at_work {
-            desk.rest(at);
+        if std::mem::take(&mut desk.spares[at].is_at_work) {
             sleep.unhire(place);
         }
         self.note_surplus(&desk);
@@ -211,12 +202,10 @@ impl Spares {
     /// Master: it will not be replaced.
     pub(crate) fn give_up(&self, place: usize) {
         let mut desk = self.desk.lock();
-        let at = place - self.first;
-        desk.spares[at].is_lost = true;
-        desk.spares[at].has_thread = false;
-        if desk.spares[at].is_at_work {
-            desk.rest(at);
-        }
+        let spare = &mut desk.spares[place - self.first];
+        spare.is_lost = true;
+        spare.has_thread = false;
+        spare.is_at_work = false;
         self.note_surplus(&desk);
     }
 }
@@ -230,9 +219,14 @@ impl Desk {
         ready.or_else(|| all().next())
     }
 
-    fn rest(&mut self, at: usize) {
-        self.spares[at].is_at_work = false;
-        self.at_work -= 1;
+    /// How many threads block.
+    fn blocked(&self) -> usize {
+        self.is_blocked.iter().filter(|it| **it).count()
+    }
+
+    /// How many spares are at work, or will be as soon as they have a thread.
+    fn at_work(&self) -> usize {
+        self.spares.iter().filter(|it| it.is_at_work).count()
     }
 }
 
@@ -246,60 +240,50 @@ pub(crate) struct Blocked {
 #[cfg(all(test, loom))]
 mod model {
     use super::*;
-    use crate::sync::{AtomicU32, current};
+    use crate::sleep::model::Stage as Floor;
+    use crate::sync::current;
     use loom::sync::Arc;
     use loom::thread;
 
-    /// A worker that blocks, at place 0, and its spare, at place 1.
+    /// A worker that blocks, at place 0, perhaps another one, and a spare after them.
     struct Stage {
-        sleep: Sleep,
+        floor: Floor,
         spares: Spares,
-        work: AtomicU32,
     }
 
     impl Stage {
-        fn has_work(&self) -> bool {
-            self.work.load(Ordering::Relaxed) > 0
+        fn block(&self) {
+            assert!(self.spares.block(&self.floor.sleep, 0).is_some());
         }
 
-        fn take(&self) -> bool {
-            let relaxed = Ordering::Relaxed;
-            self.work
-                .fetch_update(relaxed, relaxed, |left| left.checked_sub(1))
-                .is_ok()
-        }
-
-        fn offer(&self) {
-            self.work.fetch_add(1, Ordering::Relaxed);
-            fence(Ordering::SeqCst);
-            if self.sleep.searching() == 0 {
-                self.sleep.wake_one();
-            }
+        fn unblock(&self) {
+            self.spares.unblock(&self.floor.sleep, 0);
         }
 
         /// As the loop of a worker, with the spare's rest around it.
         fn live(&self, place: usize) {
-            self.sleep.move_in(place, current());
-            while !self.sleep.is_ending() {
-                self.sleep.rest(place);
-                self.sleep.start_search();
+            let sleep = &self.floor.sleep;
+            sleep.move_in(place, current());
+            while !sleep.is_ending() {
+                sleep.rest(place);
+                sleep.start_search();
                 let mut searches = true;
                 while searches {
-                    if self.spares.retires(&self.sleep, place) {
-                        self.sleep.end_search();
+                    if self.spares.retires(sleep, place) {
+                        sleep.end_search();
                         fence(Ordering::SeqCst);
-                        if self.sleep.searching() == 0 && self.has_work() {
-                            self.sleep.wake_one();
+                        if sleep.searching() == 0 && self.floor.has_work() {
+                            sleep.wake_one();
                         }
                         searches = false;
-                    } else if self.take() {
+                    } else if self.floor.take() {
                         // It stays among the searchers: nobody else could be woken.
-                    } else if self.sleep.is_ending() {
-                        self.sleep.end_search();
+                    } else if sleep.is_ending() {
+                        sleep.end_search();
                         return;
                     } else {
-                        let visible = || self.has_work() || self.spares.may_retire(place);
-                        searches = self.sleep.park(place, visible, || ());
+                        let visible = || self.floor.has_work() || self.spares.may_retire(place);
+                        searches = sleep.park(place, visible, || ());
                     }
                 }
             }
@@ -312,9 +296,8 @@ mod model {
         model.preemption_bound = Some(if others > 0 { 2 } else { 3 });
         model.check(move || {
             let stage = Arc::new(Stage {
-                sleep: Sleep::new(1 + others, 1),
+                floor: Floor::with_spares(1 + others, 1),
                 spares: Spares::new(1 + others, 1),
-                work: AtomicU32::new(0),
             });
             stage.spares.desk.lock().spares[0].has_thread = true;
             let live = |place| {
@@ -325,16 +308,16 @@ mod model {
             body(&stage);
             let is_over = || {
                 let desk = stage.spares.desk.lock();
-                desk.at_work == desk.blocked && !stage.has_work()
+                desk.at_work() == desk.blocked() && !stage.floor.has_work()
             };
-            if !stage.sleep.is_ending() {
+            if !stage.floor.sleep.is_ending() {
                 while !is_over() {
                     thread::yield_now();
                 }
-                stage.sleep.end();
+                stage.floor.sleep.end();
             }
             threads.into_iter().for_each(|it| it.join().unwrap());
-            assert_eq!((stage.sleep.searching(), stage.sleep.parked()), (0, 0));
+            stage.floor.assert_settled();
         });
     }
 
@@ -343,10 +326,10 @@ mod model {
     #[test]
     fn spares_run_what_comes_while_a_worker_blocks() {
         with_a_spare(0, |stage| {
-            assert!(stage.spares.block(&stage.sleep, 0).is_some());
-            stage.spares.unblock(&stage.sleep, 0);
-            assert!(stage.spares.block(&stage.sleep, 0).is_some());
-            stage.offer();
+            stage.block();
+            stage.unblock();
+            stage.block();
+            stage.floor.offer();
         });
     }
 
@@ -354,12 +337,12 @@ mod model {
     #[test]
     fn spares_hear_of_the_end_wherever_they_are() {
         with_a_spare(0, |stage| {
-            assert!(stage.spares.block(&stage.sleep, 0).is_some());
+            stage.block();
             let goes_on = {
                 let stage = stage.clone();
-                thread::spawn(move || stage.spares.unblock(&stage.sleep, 0))
+                thread::spawn(move || stage.unblock())
             };
-            stage.sleep.end();
+            stage.floor.sleep.end();
             goes_on.join().unwrap();
         });
     }
@@ -368,9 +351,9 @@ mod model {
     #[test]
     fn spares_that_retire_strand_nothing() {
         with_a_spare(1, |stage| {
-            assert!(stage.spares.block(&stage.sleep, 0).is_some());
-            stage.offer();
-            stage.spares.unblock(&stage.sleep, 0);
+            stage.block();
+            stage.floor.offer();
+            stage.unblock();
         });
     }
 }

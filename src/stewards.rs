@@ -18,7 +18,7 @@ use crate::cancel::CancelToken;
 use crate::closure::Closure;
 use crate::sync::{AtomicU32, Mutex, Ordering};
 use crossbeam::channel::{Receiver, Sender, unbounded};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 
 /// How many stewards there are at most.
@@ -41,25 +41,23 @@ pub(crate) struct Taken {
 /// See the [module](self).
 pub(crate) struct Stewards {
     desk: Mutex<Desk>,
-    calls: Receiver<()>,
+    /// Those that no steward has taken.
+    queue: Receiver<Taken>,
     /// As `Desk::open`, without the lock. A hint.
     open: AtomicU32,
 }
 
 struct Desk {
-    queue: VecDeque<Taken>,
     /// What stops those that have not ended, by their numbers.
     open: HashMap<u64, CancelToken>,
     next: u64,
-    /// One message for each errand in the queue. None once the runtime ends.
-    bell: Option<Sender<()>>,
+    /// None once the runtime ends.
+    queue: Option<Sender<Taken>>,
     /// Stewards that have a thread, or will have one.
     threads: usize,
     /// Those of them that the master is to start.
     wanted: usize,
-    /// How many of them are busy.
-    busy: usize,
-    /// How many of those wait for an item that hangs, and may never come back.
+    /// How many of all wait for an item that hangs, and may never come back.
     hung: usize,
 }
 
@@ -83,19 +81,17 @@ pub(crate) enum Handed {
 
 impl Stewards {
     pub(crate) fn new() -> Self {
-        let (bell, calls) = unbounded();
+        let (sender, queue) = unbounded();
         Self {
             desk: Mutex::new(Desk {
-                queue: VecDeque::new(),
                 open: HashMap::new(),
                 next: 0,
-                bell: Some(bell),
+                queue: Some(sender),
                 threads: 0,
                 wanted: 0,
-                busy: 0,
                 hung: 0,
             }),
-            calls,
+            queue,
             open: AtomicU32::new(0),
         }
     }
@@ -108,40 +104,43 @@ impl Stewards {
 
     pub(crate) fn hand_in(&self, errand: Errand) -> Handed {
         let mut desk = self.desk.lock();
-        let Some(bell) = desk.bell.clone() else {
+        let Some(queue) = desk.queue.clone() else {
             return Handed::Back(errand);
         };
         let Errand { work, token } = errand;
         let number = desk.next;
         desk.next += 1;
-        desk.queue.push_back(Taken { number, work });
         desk.open.insert(number, token);
         self.note_open(&desk);
-        let wants_thread = desk.wants_thread();
-        drop(desk);
-        // It is heard as long as `calls` is there.
-        let _ = bell.send(());
-        Handed::In(wants_thread)
+        // It is received as long as we are there.
+        let _ = queue.send(Taken { number, work });
+        Handed::In(self.wants_thread(&mut desk))
     }
 
     /// Steward: waits for an errand. None at the end.
     pub(crate) fn next(&self) -> Option<Taken> {
-        loop {
-            self.calls.recv().ok()?;
-            let mut desk = self.desk.lock();
-            // Empty if the master has found it stranded.
-            if let Some(errand) = desk.queue.pop_front() {
-                desk.busy += 1;
-                return Some(errand);
-            }
+        self.queue.recv().ok()
+    }
+
+    /// Whether one more steward is to be started, which is noted.
+    fn wants_thread(&self, desk: &mut Desk) -> bool {
+        let queued = self.queue.len();
+        // All that are open and not in the queue are with somebody.
+        let busy = desk.open.len() - queued.min(desk.open.len());
+        let free = desk.threads.saturating_sub(busy);
+        let wants = queued > free && desk.threads - desk.hung < MOST;
+        if wants {
+            desk.threads += 1;
+            desk.wanted += 1;
         }
+        wants
     }
 
     /// Steward: may never be done with what it has, though nobody waits for that any more. True if the master must start another one.
     pub(crate) fn count_out(&self) -> bool {
         let mut desk = self.desk.lock();
         desk.hung += 1;
-        desk.wants_thread()
+        self.wants_thread(&mut desk)
     }
 
     /// Steward: goes on after [`count_out`](Self::count_out).
@@ -152,7 +151,6 @@ impl Stewards {
     /// Steward: has done the one of this number. True if it was the last of a runtime that ends.
     pub(crate) fn done(&self, number: u64) -> bool {
         let mut desk = self.desk.lock();
-        desk.busy -= 1;
         desk.open.remove(&number);
         self.note_open(&desk);
         desk.is_over()
@@ -166,7 +164,7 @@ impl Stewards {
     pub(crate) fn cancel_all(&self) {
         let tokens: Vec<_> = {
             let mut desk = self.desk.lock();
-            desk.bell = None;
+            desk.queue = None;
             desk.open.values().cloned().collect()
         };
         tokens.iter().for_each(CancelToken::cancel);
@@ -175,7 +173,7 @@ impl Stewards {
     /// The runtime ends: nothing more comes. True if nothing is open.
     pub(crate) fn close(&self) -> bool {
         let mut desk = self.desk.lock();
-        desk.bell = None;
+        desk.queue = None;
         desk.is_over()
     }
 
@@ -194,30 +192,15 @@ impl Stewards {
 
     /// Master: an errand that no steward will come for.
     pub(crate) fn take_stranded(&self) -> Option<Taken> {
-        let mut desk = self.desk.lock();
-        if desk.threads > desk.hung {
-            return None;
-        }
-        let errand = desk.queue.pop_front()?;
-        desk.busy += 1;
-        Some(errand)
+        let desk = self.desk.lock();
+        let is_stranded = desk.threads == desk.hung;
+        is_stranded.then(|| self.queue.try_recv().ok()).flatten()
     }
 }
 
 impl Desk {
-    /// Whether one more steward is to be started, which is noted.
-    fn wants_thread(&mut self) -> bool {
-        let free = self.threads.saturating_sub(self.busy);
-        let wants = self.queue.len() > free && self.threads - self.hung < MOST;
-        if wants {
-            self.threads += 1;
-            self.wanted += 1;
-        }
-        wants
-    }
-
     fn is_over(&self) -> bool {
-        self.bell.is_none() && self.open.is_empty()
+        self.queue.is_none() && self.open.is_empty()
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn run(crew: &Crew, index: usize) {
     let mut tasks_first = true;
     let mut turn = index;
     let local = crew.tasks.local(index);
-    let visible = || crew.has_work(index) || crew.spares().may_retire(index);
+    let visible = || crew.has_work(index) || crew.spares.may_retire(index);
     let visits = || visit(crew, index, &local);
     let mut search = Search {
         sleep: &crew.sleep,

@@ -84,7 +84,7 @@ impl Plan {
 
     /// This thread, which is to work at place `index`, goes where its part is played.
     fn take_part(&self, index: usize) {
-        let worker = self.crew.spares().stands_in_for(index);
+        let worker = self.crew.spares.stands_in_for(index);
         self.roster[index].set_pin(self.pin(worker));
     }
 

@@ -93,10 +93,10 @@ impl<'p> Watch<'p> {
 
     fn start_spares(&mut self) {
         let crew = &self.plan.crew;
-        while let Some(index) = crew.spares().next_to_start() {
+        while let Some(index) = crew.spares.next_to_start() {
             match self.plan.spawn(index, self.post.clone()) {
                 Ok(spare) => self.workers[index] = Some(spare),
-                Err(_) => crew.spares().send_home(&crew.sleep, index),
+                Err(_) => crew.spares.send_home(&crew.sleep, index),
             }
         }
     }
@@ -115,7 +115,7 @@ impl<'p> Watch<'p> {
         // Nobody waits here: joining one that still runs destructors would keep alarms and others waiting.
         self.leaving.retain(|thread| !thread.is_finished());
         let crew = self.plan.crew.clone();
-        let is_wanted = index < crew.workers() || crew.spares().has_left(index);
+        let is_wanted = index < crew.workers() || crew.spares.has_left(index);
         if !is_wanted {
             // A spare that was to rest.
             return;
@@ -123,9 +123,9 @@ impl<'p> Watch<'p> {
         let Some(why) = why else {
             if index >= crew.workers() {
                 // Hired perhaps after it had looked for the last time, at the end.
-                crew.spares().send_home(&crew.sleep, index);
+                crew.spares.send_home(&crew.sleep, index);
                 if crew.has_work(index) {
-                    crew.spares().call_again(&crew.sleep);
+                    crew.spares.call_again(&crew.sleep);
                 }
             }
             return;
@@ -153,7 +153,7 @@ impl<'p> Watch<'p> {
         }
         let crew = &self.plan.crew;
         if index >= crew.workers() {
-            crew.spares().give_up(index);
+            crew.spares.give_up(index);
             return;
         }
         crew.sleep.give_up();

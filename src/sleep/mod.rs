@@ -355,4 +355,4 @@ fn take_off(count: &AtomicU32) {
 }
 
 #[cfg(all(test, loom))]
-mod model;
+pub(crate) mod model;

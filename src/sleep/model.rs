@@ -5,24 +5,29 @@ use crate::isolate;
 use loom::sync::Arc;
 use loom::thread;
 
-struct Stage {
-    sleep: Sleep,
+/// One kind of work, and those who sleep until there is some.
+pub(crate) struct Stage {
+    pub(crate) sleep: Sleep,
     work: AtomicU32,
 }
 
 impl Stage {
     fn new(workers: usize) -> Arc<Self> {
-        Arc::new(Self {
-            sleep: Sleep::new(workers, 0),
-            work: AtomicU32::new(0),
-        })
+        Arc::new(Self::with_spares(workers, 0))
     }
 
-    fn has_work(&self) -> bool {
+    pub(crate) fn with_spares(workers: usize, spares: usize) -> Self {
+        Self {
+            sleep: Sleep::new(workers, spares),
+            work: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn has_work(&self) -> bool {
         self.work.load(Ordering::Relaxed) > 0
     }
 
-    fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         self.work
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
                 left.checked_sub(1)
@@ -31,7 +36,7 @@ impl Stage {
     }
 
     /// As a caller does: the work, the fence, then a wake-up where nobody searches.
-    fn offer(&self) {
+    pub(crate) fn offer(&self) {
         self.work.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if self.sleep.searching() == 0 {
@@ -73,7 +78,7 @@ impl Stage {
         }
     }
 
-    fn assert_settled(&self) {
+    pub(crate) fn assert_settled(&self) {
         assert_eq!((self.sleep.searching(), self.sleep.parked()), (0, 0));
     }
 }
