@@ -17,6 +17,8 @@
 //! be taken from its participant; nor, of tasks that cannot be cancelled, the rest of its chunk.
 
 mod claims;
+#[cfg(all(test, loom))]
+pub(crate) mod ground;
 
 pub(crate) use claims::Claims;
 

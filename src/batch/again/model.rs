@@ -6,6 +6,7 @@ use crate::costs::Site;
 use crate::crew::Crew;
 use crate::entry::Entry;
 use crate::lineage::Node;
+use crate::region::ground::Ground;
 use crate::region::{Claims, Items, Task};
 use crate::sync::{AtomicU64, Ordering};
 use loom::thread;
@@ -28,30 +29,27 @@ struct Stage {
     ended: Mutex<Vec<usize>>,
 }
 
-/// Parts of a stage refer to others: it goes at the end of its model.
+/// What the stage refers to goes after it.
 struct Owned {
     stage: Arc<Stage>,
-    crew: *mut Crew,
-    entry: *mut Entry,
+    _ground: Ground,
 }
 
 impl Owned {
     fn new() -> Self {
-        let crew = Box::into_raw(Box::new(Crew::new(1, 0, 1, &[None], true)));
-        let entry = Box::into_raw(Box::new(Entry::new(0, 2)));
-        // SAFETY: both are freed by `drop`, when nobody has the stage any more.
-        let (crew_ref, entry_ref) = unsafe { (&*crew, &*entry) };
+        let ground = Ground::new();
+        let (crew, entry) = (ground.crew(), ground.entry());
         let token = CancelToken::new();
         let brake = Arc::new(Brake::new(token.child_token(), u64::MAX));
         let stage = Arc::new(Stage {
-            crew: crew_ref,
-            entry: entry_ref,
+            crew,
+            entry,
             region: Region {
                 task: &Tickets,
                 items: Items::Growing,
-                crew: crew_ref,
-                entry: entry_ref,
-                node: Node::new(None, entry_ref.waiter(), crew_ref.id()),
+                crew,
+                entry,
+                node: Node::new(None, entry.waiter(), crew.id()),
                 site: Site::of(7),
                 caller_runs: true,
                 remaining: AtomicU64::new(0),
@@ -64,21 +62,16 @@ impl Owned {
         // SAFETY: new, and ours.
         unsafe { stage.entry.open(region) };
         stage.again.open(&stage.region);
-        Self { stage, crew, entry }
+        Self {
+            stage,
+            _ground: ground,
+        }
     }
 }
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
-        }
-        assert_eq!(Arc::strong_count(&self.stage), 1);
-        // What refers to them does not look at them when it is dropped.
-        // SAFETY: made by `new`, and not used any more.
-        drop(unsafe { Box::from_raw(self.crew) });
-        // SAFETY: as above.
-        drop(unsafe { Box::from_raw(self.entry) });
+        assert!(std::thread::panicking() || Arc::strong_count(&self.stage) == 1);
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::costs::Site;
-use crate::crew::Crew;
+
 use crate::lineage::Node;
 use crate::region::Task;
+use crate::region::ground::Ground;
 use crate::sync::{AtomicU64, Mutex};
 use loom::thread;
 use std::sync::Arc;
@@ -34,47 +35,45 @@ struct Stage {
     region: Region<'static>,
 }
 
-/// Parts of a stage refer to others: it goes at the end of its model.
+/// What the stage refers to goes after it.
 struct Owned {
     stage: Arc<Stage>,
-    crew: *mut Crew,
-    entry: *mut Entry,
+    _ground: Ground,
     books: *mut Books,
 }
 
 impl Owned {
     /// All items lie on the worker's seat.
     fn new(items: u32, token: Option<CancelToken>) -> Self {
-        let crew = Box::into_raw(Box::new(Crew::new(1, 0, 1, &[None], true)));
-        let entry = Box::into_raw(Box::new(Entry::new(0, 2)));
+        let ground = Ground::new();
+        let (crew, entry) = (ground.crew(), ground.entry());
         let books = Box::into_raw(Box::new(Books {
             token,
             begun: Mutex::new(Vec::new()),
             given_up: Mutex::new(Vec::new()),
         }));
-        // SAFETY: all are freed by `drop`, when nobody has the stage any more.
-        let (crew_ref, entry_ref, books_ref) = unsafe { (&*crew, &*entry, &*books) };
+        // SAFETY: freed by `drop`, when nobody has the stage any more.
+        let books_ref = unsafe { &*books };
         let stage = Arc::new(Stage {
             books: books_ref,
             region: Region {
                 task: books_ref,
                 items: Items::Fixed,
-                crew: crew_ref,
-                entry: entry_ref,
-                node: Node::new(None, entry_ref.waiter(), crew_ref.id()),
+                crew,
+                entry,
+                node: Node::new(None, entry.waiter(), crew.id()),
                 site: Site::of(7),
                 caller_runs: true,
                 remaining: AtomicU64::new(u64::from(items)),
             },
         });
-        entry_ref.seats()[0].word.fill(Span::new(0, items));
+        entry.seats()[0].word.fill(Span::new(0, items));
         let region = std::ptr::from_ref(&stage.region).cast();
         // SAFETY: new, and ours.
-        unsafe { entry_ref.open(region) };
+        unsafe { entry.open(region) };
         Self {
             stage,
-            crew,
-            entry,
+            _ground: ground,
             books,
         }
     }
@@ -87,10 +86,6 @@ impl Drop for Owned {
         }
         assert_eq!(Arc::strong_count(&self.stage), 1);
         // SAFETY: made by `new`, and not used any more.
-        drop(unsafe { Box::from_raw(self.crew) });
-        // SAFETY: as above.
-        drop(unsafe { Box::from_raw(self.entry) });
-        // SAFETY: as above.
         drop(unsafe { Box::from_raw(self.books) });
     }
 }
