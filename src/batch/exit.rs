@@ -8,7 +8,7 @@ use super::oversee::{Overseen, Records};
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::report::Report;
-use crate::summary::{Counts, Summary};
+use crate::summary::Counts;
 use crate::sync::Mutex;
 use crate::waiter::Waiter;
 use std::ops::Range;
@@ -90,7 +90,8 @@ impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E> {
         drop(state);
         progress.give_up(left + unbegun as u64);
         (0..left).for_each(|_| _ = self.brake.count_failure());
-        // SAFETY: the outcomes are not used again: who settles an item has been counted, or has lost it, and `into_records` is not called.
+        // SAFETY: INVARIANT(given): who settles an item has been counted, or has lost it, and `deliver` is gone, without which there are no
+        // records.
         let outcomes = unsafe { std::ptr::read(&raw const self.outcomes) };
         // SAFETY: every item is counted as settled, left behind or a hole. What was written by others is seen, as `settled` and
         // `leave_behind` say.
@@ -104,21 +105,10 @@ impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E> {
             strays: std::mem::take(&mut self.desk.strays.lock()),
         };
         debug_assert!(records.counts.timed_out as u64 >= left);
-        let summary = Summary {
-            counts: records.counts,
-            repeated: records.repeated.len(),
-            wall: exit.began.elapsed(),
-            // Those who hang have not booked what they did.
-            workers: Vec::new(),
-        };
-        deliver(Report {
-            name: exit.name.clone(),
-            outcomes: records.outcomes,
-            summary,
-            strays: records.strays,
-            stopped: self.brake.reason(),
-            repeated: records.repeated,
-        });
+        // Those who hang have not booked what they did.
+        let workers = Vec::new();
+        let stopped = self.brake.reason();
+        deliver(records.into_report(exit.name.clone(), exit.began, workers, stopped));
         // This thread may never come back.
         self.crew.count_out_steward();
     }

@@ -26,8 +26,9 @@ use crate::outcome::Outcome;
 use crate::panic::TaskPanic;
 use crate::policy::retry::Retry;
 use crate::region::Claims;
+use crate::report::Report;
 use crate::slots::Slots;
-use crate::summary::Counts;
+use crate::summary::{Counts, StopReason, Summary, WorkerShare};
 use crate::sync::Mutex;
 use crate::waiter::Waiter;
 use std::ops::Range;
@@ -49,6 +50,7 @@ pub(super) struct Overseen<'o, P, M, F, D, R, E> {
     pub(super) progress: Option<Arc<Progress>>,
     /// Where the report can be given out while an item hangs.
     pub(super) exit: Option<Exit<R, E>>,
+    /// INVARIANT(given): once the exit has given the report out they are its, and nobody writes them or makes records of them here.
     pub(super) outcomes: Slots<Outcome<R, E>>,
     pub(super) again: Again<Outcome<R, E>>,
     pub(super) desk: Desk,
@@ -71,6 +73,32 @@ pub(super) struct Records<R, E> {
     pub(super) counts: Counts,
     pub(super) repeated: Vec<(usize, u32)>,
     pub(super) strays: Vec<TaskPanic>,
+}
+
+impl<R, E> Records<R, E> {
+    /// The report of a batch that was called at `began`.
+    pub(super) fn into_report(
+        self,
+        name: Option<String>,
+        began: Instant,
+        workers: Vec<WorkerShare>,
+        stopped: Option<StopReason>,
+    ) -> Report<R, E> {
+        let summary = Summary {
+            counts: self.counts,
+            repeated: self.repeated.len(),
+            wall: began.elapsed(),
+            workers,
+        };
+        Report {
+            name,
+            outcomes: self.outcomes,
+            summary,
+            strays: self.strays,
+            stopped,
+            repeated: self.repeated,
+        }
+    }
 }
 
 impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E> {

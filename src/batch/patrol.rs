@@ -106,7 +106,7 @@ impl Patrol {
             is_strict: deadline.is_some_and(|deadline| deadline < SHORT),
             spares: crew.has_spares().then(Barrier::of_this_process),
             crew,
-            leaves_behind,
+            leaves_behind: leaves_behind && deadline.is_some(),
             attendant: AtomicPtr::new(std::ptr::null_mut()),
             has_news: AtomicBool::new(false),
             looks_again: AtomicBool::new(false),

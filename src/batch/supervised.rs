@@ -20,7 +20,7 @@ use crate::costs::Site;
 use crate::region::Items;
 use crate::report::Report;
 use crate::slots::Slots;
-use crate::summary::{StopReason, Summary};
+use crate::summary::StopReason;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Instant;
@@ -155,23 +155,9 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
             };
             Some((overseen.into_records(), deliver))
         });
-        let (records, deliver) = records?;
-        let mut strays = records.strays;
-        strays.extend(thrown);
-        let summary = Summary {
-            counts: records.counts,
-            repeated: records.repeated.len(),
-            wall: began.elapsed(),
-            workers,
-        };
-        let report = Report {
-            name: self.name,
-            outcomes: records.outcomes,
-            summary,
-            strays,
-            stopped: brake.reason(),
-            repeated: records.repeated,
-        };
+        let (mut records, deliver) = records?;
+        records.strays.extend(thrown);
+        let report = records.into_report(self.name, began, workers, brake.reason());
         Some((report, deliver))
     }
 }
