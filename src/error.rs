@@ -1,6 +1,7 @@
-//! Why a runtime could not be built, and why a task has no result.
+//! Why a runtime could not be built, why a task has no result, and why a stream ended before its input.
 
 use crate::panic::TaskPanic;
+use crate::summary::StopReason;
 use std::fmt;
 use std::io;
 
@@ -112,3 +113,97 @@ impl fmt::Display for TaskError {
 }
 
 impl std::error::Error for TaskError {}
+
+/// Why a [`Stream`](crate::Stream) ended before its input did. What was taken from the input has its outcome all the same, and comes before this.
+///
+/// ```
+/// let rt = ganger::Runtime::new()?;
+/// let input = (0..5).inspect(|i| assert!(*i < 3, "no more"));
+/// let ends: Vec<_> = rt.stream(input).ordered().run(|i, _ctx| Ok::<_, ()>(i)).collect();
+/// let error = ends[3].as_ref().expect_err("the input panics at 3");
+/// assert!(error.is_panic());
+/// assert_eq!(error.to_string().split(':').next(), Some("the input panicked"));
+/// # Ok::<(), ganger::BuildError>(())
+/// ```
+pub struct StreamError(Cut);
+
+enum Cut {
+    Panic(TaskPanic),
+    Stopped(StopReason),
+    Ended,
+    NoThread,
+}
+
+impl StreamError {
+    pub(crate) fn panic(panic: TaskPanic) -> Self {
+        Self(Cut::Panic(panic))
+    }
+
+    pub(crate) fn of_stop(reason: StopReason) -> Self {
+        Self(Cut::Stopped(reason))
+    }
+
+    pub(crate) fn ended() -> Self {
+        Self(Cut::Ended)
+    }
+
+    pub(crate) fn no_thread() -> Self {
+        Self(Cut::NoThread)
+    }
+
+    /// Whether the input panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0, Cut::Panic(_))
+    }
+
+    /// Why the stream was stopped, if it was: by its token, its deadline, or too many failures.
+    pub fn stopped(&self) -> Option<StopReason> {
+        match self.0 {
+            Cut::Stopped(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Whether the runtime was dropped, or shut down.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.0, Cut::Ended)
+    }
+
+    /// The input's panic.
+    ///
+    /// # Errors
+    ///
+    /// This error again, if the input did not panic.
+    pub fn into_panic(self) -> Result<TaskPanic, Self> {
+        match self.0 {
+            Cut::Panic(panic) => Ok(panic),
+            _ => Err(self),
+        }
+    }
+}
+
+impl fmt::Debug for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Cut::Panic(panic) => f.debug_tuple("StreamError::Panic").field(panic).finish(),
+            Cut::Stopped(reason) => f.debug_tuple("StreamError::Stopped").field(reason).finish(),
+            Cut::Ended => f.write_str("StreamError::Ended"),
+            Cut::NoThread => f.write_str("StreamError::NoThread"),
+        }
+    }
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Cut::Panic(panic) => write!(f, "the input panicked: {panic}"),
+            Cut::Stopped(reason) => write!(f, "the stream was stopped: {reason}"),
+            Cut::Ended => {
+                f.write_str("the runtime has ended, and takes nothing more from the input")
+            }
+            Cut::NoThread => f.write_str("no thread could be started to take from the input"),
+        }
+    }
+}
+
+impl std::error::Error for StreamError {}

@@ -58,6 +58,7 @@ mod sleep;
 mod slots;
 mod spares;
 mod stewards;
+mod streaming;
 mod summary;
 mod sync;
 mod task;
@@ -68,16 +69,19 @@ mod wait;
 mod waiter;
 mod worker;
 
+#[cfg(feature = "async")]
+pub use batch::Polled;
 pub use batch::{
-    Always, Batch, BatchHandle, Ctx, Decide, Divisible, Event, Failure, Fold, If, Interrupted,
-    Lend, Plain, Settings, Snapshot, Source, StatefulBatch, Supervised,
+    Always, Batch, BatchHandle, Ctx, Decide, Divisible, Event, Failure, Feed, Fold, If, Input,
+    Interrupted, Lend, Outcomes, Plain, Settings, Snapshot, Source, StatefulBatch, Stream,
+    Supervised,
 };
 pub use blocking::blocking;
 pub use broadcast::BroadcastCtx;
 pub use builder::{Builder, Pinning};
 pub use cancel::{CancelToken, DropGuard};
 pub use current::{current_num_threads, join, scope, spawn, spawn_detached};
-pub use error::{BuildError, TaskError};
+pub use error::{BuildError, StreamError, TaskError};
 pub use health::Health;
 pub use hook::PanicLocation;
 pub use outcome::{Cause, ItemError, Outcome};

@@ -279,7 +279,7 @@ impl Runtime {
         has_ended
     }
 
-    pub(crate) fn crew(&self) -> &Crew {
+    pub(crate) fn crew(&self) -> &Arc<Crew> {
         &self.crew
     }
 

@@ -8,11 +8,13 @@
 //! A steward does what the caller of a batch does, except for running items: so there is one way in which batches are run, whoever waits
 //! for them. It sleeps nearly all the time. The master starts one when a batch is submitted and no steward is free, up to
 //! [`MOST`]: so many batches are open at once, and those after them wait in the order of their coming. One that waits for an
-//! item that hangs, when the report of its batch was given out, does not count. Stewards stay until the runtime
+//! item that hangs, when the report of its batch was given out, does not count; nor does one that takes from the input of a stream, in which
+//! that may block. Stewards stay until the runtime
 //! ends, and cost nothing while they have nothing to do.
 //!
 //! *The end.* A runtime that is dropped has its workers stay until the last batch that was submitted has ended: whoever ends that tells the
-//! workers. What is submitted after that is run by who submits it.
+//! workers. What is submitted after that is run by who submits it. Streams, which may be endless, are told, and take nothing more from their
+//! inputs.
 
 use crate::cancel::CancelToken;
 use crate::closure::Closure;
@@ -30,6 +32,8 @@ pub(crate) struct Errand {
     work: Closure<'static, bool>,
     /// Stops it.
     token: CancelToken,
+    /// Of one whose steward does not count among those that others wait for: told when the runtime ends.
+    ending: Option<CancelToken>,
 }
 
 /// One that was handed in, by its number.
@@ -48,8 +52,8 @@ pub(crate) struct Stewards {
 }
 
 struct Desk {
-    /// What stops those that have not ended, by their numbers.
-    open: HashMap<u64, CancelToken>,
+    /// Those that have not ended, by their numbers.
+    open: HashMap<u64, Open>,
     next: u64,
     /// None once the runtime ends.
     queue: Option<Sender<Taken>>,
@@ -57,8 +61,14 @@ struct Desk {
     threads: usize,
     /// Those of them that the master is to start.
     wanted: usize,
-    /// How many of all wait for an item that hangs, and may never come back.
-    hung: usize,
+    /// How many of all do not count: they wait for an item that hangs, or for the input of a stream, and may never come back.
+    apart: usize,
+}
+
+/// What is known of one that has not ended.
+struct Open {
+    token: CancelToken,
+    ending: Option<CancelToken>,
 }
 
 impl fmt::Debug for Stewards {
@@ -89,7 +99,7 @@ impl Stewards {
                 queue: Some(sender),
                 threads: 0,
                 wanted: 0,
-                hung: 0,
+                apart: 0,
             }),
             queue,
             open: AtomicU32::new(0),
@@ -107,10 +117,15 @@ impl Stewards {
         let Some(queue) = desk.queue.clone() else {
             return Handed::Back(errand);
         };
-        let Errand { work, token } = errand;
+        let Errand {
+            work,
+            token,
+            ending,
+        } = errand;
         let number = desk.next;
         desk.next += 1;
-        desk.open.insert(number, token);
+        desk.apart += usize::from(ending.is_some());
+        desk.open.insert(number, Open { token, ending });
         self.note_open(&desk);
         // It is received as long as we are there.
         let _ = queue.send(Taken { number, work });
@@ -128,7 +143,7 @@ impl Stewards {
         // All that are open and not in the queue are with somebody.
         let busy = desk.open.len() - queued.min(desk.open.len());
         let free = desk.threads.saturating_sub(busy);
-        let wants = queued > free && desk.threads - desk.hung < MOST;
+        let wants = queued > free && desk.threads.saturating_sub(desk.apart) < MOST;
         if wants {
             desk.threads += 1;
             desk.wanted += 1;
@@ -139,19 +154,20 @@ impl Stewards {
     /// Steward: may never be done with what it has, though nobody waits for that any more. True if the master must start another one.
     pub(crate) fn count_out(&self) -> bool {
         let mut desk = self.desk.lock();
-        desk.hung += 1;
+        desk.apart += 1;
         self.wants_thread(&mut desk)
     }
 
     /// Steward: goes on after [`count_out`](Self::count_out).
     pub(crate) fn count_in(&self) {
-        self.desk.lock().hung -= 1;
+        self.desk.lock().apart -= 1;
     }
 
     /// Steward: has done the one of this number. True if it was the last of a runtime that ends.
     pub(crate) fn done(&self, number: u64) -> bool {
         let mut desk = self.desk.lock();
-        desk.open.remove(&number);
+        let open = desk.open.remove(&number);
+        desk.apart -= usize::from(open.is_some_and(|open| open.ending.is_some()));
         self.note_open(&desk);
         desk.is_over()
     }
@@ -165,16 +181,26 @@ impl Stewards {
         let tokens: Vec<_> = {
             let mut desk = self.desk.lock();
             desk.queue = None;
-            desk.open.values().cloned().collect()
+            desk.open.values().map(|open| open.token.clone()).collect()
         };
         tokens.iter().for_each(CancelToken::cancel);
     }
 
-    /// The runtime ends: nothing more comes. True if nothing is open.
+    /// The runtime ends: nothing more comes, and what would go on for ever is told so. True if nothing is open.
     pub(crate) fn close(&self) -> bool {
-        let mut desk = self.desk.lock();
-        desk.queue = None;
-        desk.is_over()
+        let (is_over, endings) = {
+            let mut desk = self.desk.lock();
+            desk.queue = None;
+            let endings = desk.open.values().filter_map(|open| open.ending.clone());
+            (desk.is_over(), endings.collect::<Vec<_>>())
+        };
+        endings.iter().for_each(CancelToken::cancel);
+        is_over
+    }
+
+    /// Whether nothing more is taken in.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.desk.lock().queue.is_none()
     }
 
     /// Master: whether a steward is to be started.
@@ -193,7 +219,7 @@ impl Stewards {
     /// Master: an errand that no steward will come for.
     pub(crate) fn take_stranded(&self) -> Option<Taken> {
         let desk = self.desk.lock();
-        let is_stranded = desk.threads == desk.hung;
+        let is_stranded = desk.threads <= desk.apart;
         is_stranded.then(|| self.queue.try_recv().ok()).flatten()
     }
 }
@@ -207,7 +233,23 @@ impl Desk {
 impl Errand {
     /// `work` runs it, and catches what it throws: true if the thread that calls it runs items, too. `token` stops it.
     pub(crate) fn new(work: Closure<'static, bool>, token: CancelToken) -> Self {
-        Self { work, token }
+        Self {
+            work,
+            token,
+            ending: None,
+        }
+    }
+
+    /// As [`new`](Self::new), of one that may go on for ever, and is told by `ending` when its runtime ends. It waits for no other's end.
+    pub(crate) fn apart(
+        work: Closure<'static, bool>,
+        token: CancelToken,
+        ending: CancelToken,
+    ) -> Self {
+        Self {
+            ending: Some(ending),
+            ..Self::new(work, token)
+        }
     }
 
     /// As a caller, who runs items, too.

@@ -1,6 +1,7 @@
 //! A batch in figures.
 
 use crate::outcome::Outcome;
+use std::fmt;
 use std::time::Duration;
 
 /// A batch in figures. The five counts are disjoint, and sum to [`items`](Self::items).
@@ -54,6 +55,16 @@ pub enum StopReason {
     Deadline,
     /// Too many items had [failed](crate::Batch::stop_after_failures).
     Failures,
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cancelled => "it was cancelled",
+            Self::Deadline => "its deadline had passed",
+            Self::Failures => "too many items had failed",
+        })
+    }
 }
 
 /// What one worker did in a batch.

@@ -29,7 +29,7 @@ const FLOORS: [&[&str]; 7] = [
     ],
     &["master"],
     &["batch", "scope", "task", "broadcast", "blocking"],
-    &["builder", "runtime", "current", "lib"],
+    &["builder", "runtime", "streaming", "current", "lib"],
 ];
 
 /// Who names whom: `use crate::NAME` and `crate::NAME::` outside of comments, doc links and tests.

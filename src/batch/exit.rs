@@ -4,7 +4,7 @@
 //! [`TimedOut`](crate::Outcome::TimedOut). Their outcomes are taken from their participants on their [posts](super::post), one by one. What
 //! they work on stays where it is until they end, if they ever do; the steward waits for that, and nobody for the steward.
 
-use super::oversee::{Overseen, Records};
+use super::oversee::{Deposit, Overseen, Records};
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::report::Report;
@@ -50,15 +50,20 @@ impl<R, E> Exit<R, E> {
     }
 }
 
-impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E> {
+impl<P, M, F, D, K, R, E> Overseen<'_, P, M, F, D, K, R, E>
+where
+    K: Deposit<R, E>,
+{
     pub(super) fn has_news(&self) -> bool {
         self.exit.is_some() && self.patrol.as_ref().is_some_and(|patrol| patrol.has_news())
     }
 
     /// Gives out the report if nothing is left but items that hang. For whoever looks after the batch, and sleeps at `waiter`.
     pub(super) fn leave_behind(&self, waiter: &Waiter) {
-        let (Some(exit), Some(patrol), Some(progress)) = (&self.exit, &self.patrol, &self.progress)
-        else {
+        let (Some(exit), Some(patrol)) = (&self.exit, &self.patrol) else {
+            return;
+        };
+        let (Some(slots), Some(progress)) = (self.outcomes.slots(), &self.progress) else {
             return;
         };
         let overdue = patrol.overdue(waiter);
@@ -76,7 +81,7 @@ impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E> {
         for (post, running) in overdue {
             if post.leave_behind(running.run) {
                 // SAFETY: its participant has lost the claim on the outcome: INVARIANT(once).
-                unsafe { self.outcomes.write(running.index, Outcome::TimedOut) };
+                unsafe { slots.write(running.index, Outcome::TimedOut) };
                 state.left += 1;
             }
         }
@@ -92,7 +97,7 @@ impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E> {
         (0..left).for_each(|_| _ = self.brake.count_failure());
         // SAFETY: INVARIANT(given): who settles an item has been counted, or has lost it, and `deliver` is gone, without which there are no
         // records.
-        let outcomes = unsafe { std::ptr::read(&raw const self.outcomes) };
+        let outcomes = unsafe { std::ptr::read(slots) };
         // SAFETY: every item is counted as settled, left behind or a hole. What was written by others is seen, as `settled` and
         // `leave_behind` say.
         let outcomes = unsafe { Ledger::new(outcomes, holes, || Outcome::Cancelled) };

@@ -2,17 +2,13 @@
 
 use super::brake::Brake;
 use super::progress::{Progress, Snapshot};
-use crate::closure::Closure;
+use super::stem::Stem;
 use crate::crew::Crew;
 use crate::error::TaskError;
 use crate::frame;
-use crate::lineage::Node;
 use crate::report::Report;
 use crate::summary::StopReason;
-use crate::sync::Mutex;
 use crate::task::TaskHandle;
-use crate::wait::Wait;
-use crate::waiter::Waiter;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -32,52 +28,6 @@ pub struct BatchHandle<R, E> {
     stem: Arc<Stem>,
     brake: Arc<Brake>,
     progress: Arc<Progress>,
-}
-
-/// What all work of a submitted batch descends from.
-pub(super) struct Stem {
-    /// INVARIANT(stem): its waiter is the one below, which lies in a box and so stays where it is; this goes first.
-    node: Node<'static>,
-    waiter: Box<Waiter>,
-    /// Runs the batch, until somebody takes it to do so: true if that one runs items, too.
-    work: Mutex<Option<Work>>,
-}
-
-pub(super) type Work = Closure<'static, bool>;
-
-impl Stem {
-    pub(super) fn new(crew: &Crew) -> Arc<Self> {
-        let waiter = Box::new(Waiter::new());
-        let address: *const Waiter = &raw const *waiter;
-        // SAFETY: INVARIANT(stem).
-        let stays: &'static Waiter = unsafe { &*address };
-        Arc::new(Self {
-            node: Node::new(None, stays, crew.id()),
-            waiter,
-            work: Mutex::new(None),
-        })
-    }
-
-    pub(super) fn set_work(&self, work: Work) {
-        *self.work.lock() = Some(work);
-    }
-
-    /// Runs the batch, if nobody does.
-    pub(super) fn run(&self, runs_items: bool) {
-        let work = self.work.lock().take();
-        if let Some(work) = work {
-            work.call(&runs_items);
-        }
-    }
-
-    pub(super) fn node(&self) -> &Node<'_> {
-        &self.node
-    }
-
-    /// The batch has ended, after a fence.
-    pub(super) fn rouse(&self) {
-        self.waiter.rouse();
-    }
 }
 
 impl<R, E> BatchHandle<R, E> {
@@ -105,17 +55,7 @@ impl<R, E> BatchHandle<R, E> {
         if frame::with_crew(|crew| crew.is_some()) {
             self.stem.run(true);
         }
-        if let Some(worker) = frame::seat_in(&self.crew) {
-            Wait {
-                crew: &self.crew,
-                worker,
-                node: self.stem.node(),
-                waiter: &self.stem.waiter,
-                lends: frame::queue().filter(|_| frame::forks_in(&self.crew)),
-                reads_mail: true,
-            }
-            .until(|| self.task.is_finished());
-        }
+        self.stem.help_until(&self.crew, || self.task.is_finished());
         report_of(self.task.wait())
     }
 

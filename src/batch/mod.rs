@@ -7,7 +7,8 @@
 //!       ─ chunks ─▶ chunks.rs ────────────┘
 //! ```
 //!
-//! A batch that is supervised goes by `supervised.rs` and `oversee.rs` in place of `each.rs`.
+//! A batch that is supervised goes by `supervised.rs` and `oversee.rs` in place of `each.rs`; so does one that is submitted, and a stream
+//! (`stream/`), whose items come one after the other.
 //!
 //! Each call is one task over the indices of its source; [`launch`](launch::launch) cuts it into regions, and
 //! [`drive`](drive::drive) runs what a participant claims, item by item, in isolation.
@@ -33,9 +34,12 @@ mod state;
 mod stateful;
 mod station;
 mod stay;
+mod stem;
+mod stream;
 mod submit;
 mod supervised;
 mod supervision;
+mod watch;
 
 pub use ctx::{Ctx, Interrupted};
 pub use event::Event;
@@ -46,6 +50,9 @@ pub use progress::Snapshot;
 pub use settings::{Plain, Settings, Supervised};
 pub use source::{Divisible, Lend, Source};
 pub use stateful::StatefulBatch;
+#[cfg(feature = "async")]
+pub use stream::Polled;
+pub use stream::{Feed, Input, Outcomes, Stream};
 
 use crate::crew::Crew;
 use crate::policy::partition;
@@ -80,7 +87,7 @@ pub struct Batch<S, P = Plain> {
     settings: P,
 }
 
-impl<S: Source> Batch<S> {
+impl<S> Batch<S> {
     pub(crate) fn new(crew: Arc<Crew>, source: S) -> Self {
         Self {
             crew,
@@ -92,7 +99,7 @@ impl<S: Source> Batch<S> {
     }
 }
 
-impl<S: Source, P> Batch<S, P> {
+impl<S, P> Batch<S, P> {
     fn with_settings<Q>(self, change: impl FnOnce(P) -> Q) -> Batch<S, Q> {
         Batch {
             crew: self.crew,
@@ -100,6 +107,16 @@ impl<S: Source, P> Batch<S, P> {
             name: self.name,
             cuts: self.cuts,
             settings: change(self.settings),
+        }
+    }
+
+    fn with_source<T>(self, change: impl FnOnce(S) -> T) -> Batch<T, P> {
+        Batch {
+            crew: self.crew,
+            source: change(self.source),
+            name: self.name,
+            cuts: self.cuts,
+            settings: self.settings,
         }
     }
 
@@ -121,7 +138,10 @@ impl<S: Source, P> Batch<S, P> {
     /// assert_eq!(sizes, [20, 18_000_000, 40]);
     /// # Ok::<(), ganger::BuildError>(())
     /// ```
-    pub fn weights(mut self, weight: impl Fn(&S::Value) -> u64) -> Self {
+    pub fn weights(mut self, weight: impl Fn(&S::Value) -> u64) -> Self
+    where
+        S: Source,
+    {
         // A runtime without workers has its caller.
         let parts = self.crew.workers().max(1);
         let cut = |segment: std::ops::Range<usize>| {
@@ -318,11 +338,10 @@ impl<S: Source> Batch<S> {
     }
 }
 
-impl<S: Source, P> fmt::Debug for Batch<S, P> {
+impl<S, P> fmt::Debug for Batch<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
             .field("name", &self.name)
-            .field("items", &self.source.items())
             .finish_non_exhaustive()
     }
 }

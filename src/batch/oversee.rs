@@ -35,10 +35,40 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Where the outcomes of items go.
+pub(super) trait Deposit<R, E>: Sync {
+    /// Whether it keeps them all, and with them what is to be known of each in the end.
+    const KEEPS: bool;
+
+    /// # Safety
+    ///
+    /// The caller holds the claim on item `index`, which has ended for good, and this is the first call for it.
+    unsafe fn put(&self, index: usize, outcome: Outcome<R, E>);
+
+    /// Where it keeps them.
+    fn slots(&self) -> Option<&Slots<Outcome<R, E>>> {
+        None
+    }
+}
+
+impl<R: Send, E: Send> Deposit<R, E> for Slots<Outcome<R, E>> {
+    const KEEPS: bool = true;
+
+    #[inline]
+    unsafe fn put(&self, index: usize, outcome: Outcome<R, E>) {
+        // SAFETY: the caller's: INVARIANT(once).
+        unsafe { self.write(index, outcome) };
+    }
+
+    fn slots(&self) -> Option<&Self> {
+        Some(self)
+    }
+}
+
 /// See the [module](self).
-pub(super) struct Overseen<'o, P, M, F, D, R, E> {
+pub(super) struct Overseen<'o, P, M, F, D, K, R, E> {
     pub(super) crew: &'o Crew,
-    /// INVARIANT(lent): of a source that lends, if there is a `retry`.
+    /// INVARIANT(lent): of a source that has its items again, if there is a `retry`.
     pub(super) parts: P,
     pub(super) make: &'o M,
     pub(super) body: F,
@@ -51,7 +81,7 @@ pub(super) struct Overseen<'o, P, M, F, D, R, E> {
     /// Where the report can be given out while an item hangs.
     pub(super) exit: Option<Exit<R, E>>,
     /// INVARIANT(given): once the exit has given the report out they are its, and nobody writes them or makes records of them here.
-    pub(super) outcomes: Slots<Outcome<R, E>>,
+    pub(super) outcomes: K,
     pub(super) again: Again<Outcome<R, E>>,
     pub(super) desk: Desk,
 }
@@ -101,7 +131,7 @@ impl<R, E> Records<R, E> {
     }
 }
 
-impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E> {
+impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, Slots<Outcome<R, E>>, R, E> {
     /// After all regions have closed.
     pub(super) fn into_records(self) -> Records<R, E> {
         let desk = self.desk;
@@ -122,11 +152,12 @@ impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E> {
     }
 }
 
-impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, R, E>
+impl<P, M, F, D, K, R, E> Overseen<'_, P, M, F, D, K, R, E>
 where
     P: Parts,
     M: MakeState<E>,
     D: Decide<E>,
+    K: Deposit<R, E>,
 {
     /// An item has ended for good.
     ///
@@ -141,12 +172,12 @@ where
         counts: &mut Counts,
     ) {
         counts.note(&outcome);
-        if attempt > 1 {
+        if K::KEEPS && attempt > 1 {
             self.desk.repeated.lock().push((index, attempt));
         }
         let failed = Failure::of(&outcome).is_some();
-        // SAFETY: the caller's: INVARIANT(once).
-        unsafe { self.outcomes.write(index, outcome) };
+        // SAFETY: the caller's.
+        unsafe { self.outcomes.put(index, outcome) };
         if failed && self.brake.count_failure() {
             self.tell_why_it_stops();
         }
@@ -203,11 +234,12 @@ where
     }
 }
 
-impl<P, M, F, D, R, E> Job for Overseen<'_, P, M, F, D, R, E>
+impl<P, M, F, D, K, R, E> Job for Overseen<'_, P, M, F, D, K, R, E>
 where
     P: Parts,
     M: MakeState<E>,
     D: Decide<E>,
+    K: Deposit<R, E>,
     F: Fn(&mut M::State, P::Item, &Ctx) -> Result<R, E> + Sync,
     R: Send,
     E: Send,

@@ -89,7 +89,7 @@ impl<D> Supervised<'_, D> {
         let token = self.token.as_ref();
         let token = token.map_or_else(CancelToken::new, CancelToken::child_token);
         // More than the share: one more than its whole part. A share of 1.0 is not exceeded.
-        let of_share = (self.most_share * items as f64) as u64 + 1;
+        let of_share = ((self.most_share * items as f64) as u64).saturating_add(1);
         Brake::new(token, self.most_failures.min(of_share))
     }
 }

@@ -34,9 +34,12 @@ pub trait Divisible: Source + parts::IntoRuns<Self::Chunk> {
     type Chunk;
 }
 
-/// Sources that lend each item, so that it can be run [again](crate::Batch::retry): `&[T]` and `Range<usize>`, and references to
-/// vectors and arrays. This trait is sealed.
-pub trait Lend: Source + parts::IntoLent<Self::Item> {}
+/// Sources that have each item again, so that it can be run [again](crate::Batch::retry): `&[T]` and `Range<usize>`, and references to
+/// vectors and arrays, which lend it; and [streams](crate::Stream) of items that are `Clone`, which copy it. This trait is sealed.
+pub trait Lend: parts::Again {
+    #[doc(hidden)]
+    fn to_lend(self) -> Self;
+}
 
 pub(super) mod parts {
     /// Items taken apart, each to be taken by one thread.
@@ -59,12 +62,22 @@ pub(super) mod parts {
         ///
         /// `index` is below the length, and no item is taken twice.
         unsafe fn take(&self, index: usize) -> Self::Item;
+
+        /// Where items come one after the other: for whoever holds a ticket, the next one that nobody has begun, if there is one.
+        fn next(&self) -> Option<usize> {
+            None
+        }
+
+        /// Item `index` has ended for good: what is left of it.
+        fn done_with(&self, _index: usize) -> Option<Self::Item> {
+            None
+        }
     }
 
     /// # Safety
     ///
     /// An item may be taken again once what took it is done with it.
-    pub unsafe trait IntoLent<Item>: IntoParts<Item> {}
+    pub unsafe trait Again {}
 
     pub trait IntoParts<Item> {
         type Parts: Parts<Item = Item>;
@@ -96,7 +109,7 @@ pub(super) mod parts {
     }
 }
 
-use parts::{IntoLent, IntoParts, IntoRuns, Parts, Runs};
+use parts::{Again, IntoParts, IntoRuns, Parts, Runs};
 
 /// Shared items.
 pub struct Shared<'a, T>(&'a [T]);
@@ -286,19 +299,23 @@ macro_rules! source {
 
 /// Implements [`Lend`] for one type of source.
 macro_rules! lend {
-    ($([$($generics:tt)*] $source:ty, $item:ty;)*) => {$(
-        impl<$($generics)*> Lend for $source {}
+    ($([$($generics:tt)*] $source:ty;)*) => {$(
+        impl<$($generics)*> Lend for $source {
+            fn to_lend(self) -> Self {
+                self
+            }
+        }
 
         // SAFETY: its items are shared references, or numbers.
-        unsafe impl<$($generics)*> IntoLent<$item> for $source {}
+        unsafe impl<$($generics)*> Again for $source {}
     )*};
 }
 
 lend! {
-    ['a, T: Sync] &'a [T], &'a T;
-    ['a, T: Sync] &'a Vec<T>, &'a T;
-    ['a, T: Sync, const N: usize] &'a [T; N], &'a T;
-    [] Range<usize>, usize;
+    ['a, T: Sync] &'a [T];
+    ['a, T: Sync] &'a Vec<T>;
+    ['a, T: Sync, const N: usize] &'a [T; N];
+    [] Range<usize>;
 }
 
 fn exclusive<T>(items: &mut [T]) -> Exclusive<'_, T> {

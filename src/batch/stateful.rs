@@ -12,7 +12,7 @@ pub struct StatefulBatch<S, M, P = Plain> {
     pub(super) make: M,
 }
 
-impl<S: Source, M, P> StatefulBatch<S, M, P> {
+impl<S, M, P> StatefulBatch<S, M, P> {
     pub(super) fn new(batch: Batch<S, P>, make: M) -> Self {
         Self { batch, make }
     }
@@ -75,7 +75,7 @@ impl<S: Source, M> StatefulBatch<S, M> {
     }
 }
 
-impl<S: Source, M, P> fmt::Debug for StatefulBatch<S, M, P> {
+impl<S, M, P> fmt::Debug for StatefulBatch<S, M, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("StatefulBatch").field(&self.batch).finish()
     }

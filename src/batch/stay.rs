@@ -5,30 +5,34 @@
 
 use super::ctx::{Ctx, Oversight};
 use super::failure::Decide;
-use super::oversee::Overseen;
+use super::oversee::{Deposit, Overseen};
 use super::patrol::{End, Sentry};
 use super::progress::Steps;
 use super::source::parts::Parts;
 use super::state::MakeState;
 use super::station::Station;
+use crate::caller::Call;
 use crate::cancel::CancelToken;
+use crate::costs::Site;
 use crate::drive::{Body, drive};
 use crate::hold::Hold;
 use crate::outcome::Outcome;
 use crate::panic::TaskPanic;
 use crate::range::Span;
-use crate::region::{Claims, Task};
+use crate::region::{Claims, Items, Region, Task};
 use crate::summary::Counts;
 use crate::waiter::Waiter;
+use std::panic::Location;
 
-/// The job of a supervised batch, as the task of those items that come back.
-pub(super) struct Returning<'a, J>(pub(super) &'a J);
+/// The job of a supervised batch, as the task of those items that come later, or come back.
+struct Returning<'a, J>(&'a J);
 
-impl<P, M, F, D, R, E> Task for Returning<'_, Overseen<'_, P, M, F, D, R, E>>
+impl<P, M, F, D, K, R, E> Task for Returning<'_, Overseen<'_, P, M, F, D, K, R, E>>
 where
     P: Parts,
     M: MakeState<E>,
     D: Decide<E>,
+    K: Deposit<R, E>,
     F: Fn(&mut M::State, P::Item, &Ctx) -> Result<R, E> + Sync,
     R: Send,
     E: Send,
@@ -49,16 +53,26 @@ where
         self.0.again.is_waiting()
     }
 
-    /// They keep the failures that they had.
+    /// Those that come back keep the failures that they had.
     fn give_up(&self, tickets: Span) {
         let mut counts = Counts::default();
+        let nobody = self.0.crew.extra();
+        let station = Station::new(self.0.make, &self.0.desk.strays, nobody);
         for _ in 0..tickets.len() {
-            let item = self.0.again.take();
+            let (index, attempt, outcome) = match self.0.parts.next() {
+                Some(index) => {
+                    // SAFETY: claimed by the ticket, and not taken.
+                    station.dispose(unsafe { self.0.parts.take(index) });
+                    (index, 0, Outcome::Cancelled)
+                }
+                None => {
+                    let item = self.0.again.take();
+                    (item.index, item.attempt - 1, item.failure)
+                }
+            };
+            station.dispose(self.0.parts.done_with(index));
             // SAFETY: claimed by the ticket; what has not ended is settled once.
-            unsafe {
-                self.0
-                    .settle(item.index, item.attempt - 1, item.failure, &mut counts);
-            }
+            unsafe { self.0.settle(index, attempt, outcome, &mut counts) };
         }
         self.0.desk.counts.lock().add(counts);
         if let Some(progress) = &self.0.progress {
@@ -75,18 +89,49 @@ where
     }
 }
 
+impl<P, M, F, D, K, R, E> Overseen<'_, P, M, F, D, K, R, E>
+where
+    P: Parts,
+    M: MakeState<E>,
+    D: Decide<E>,
+    K: Deposit<R, E>,
+    F: Fn(&mut M::State, P::Item, &Ctx) -> Result<R, E> + Sync,
+    R: Send,
+    E: Send,
+{
+    /// Runs `body`, and every item that has a ticket.
+    pub(super) fn run_tickets(
+        &self,
+        caller: &'static Location<'static>,
+        mut body: impl FnMut(&Region<'_>),
+    ) {
+        let call = Call {
+            crew: self.crew,
+            site: Site::new(caller, 1),
+            task: &Returning(self),
+            items: Items::Growing,
+            len: 0,
+            cut: None,
+        };
+        call.run_around(&mut |region| {
+            self.again.open(region);
+            body(region);
+        });
+    }
+}
+
 /// Where the items of a participation come from.
 #[derive(Copy, Clone)]
 pub(super) enum Order {
     /// Offset 0 is this item.
     From(usize),
-    /// Each offset is the right to one item that comes back.
+    /// Each offset is the right to one item that came later, or that comes back.
     Tickets,
 }
 
 /// One participation.
-pub(super) struct Stay<'e, 'o, P, M: MakeState<E>, F, D, R, E> {
-    overseen: &'e Overseen<'o, P, M, F, D, R, E>,
+pub(super) struct Stay<'e, 'o, P, M: MakeState<E>, F, D, K, R, E> {
+    overseen: &'e Overseen<'o, P, M, F, D, K, R, E>,
     order: Order,
     /// Where the chunk at hand is held.
     hold: &'e Hold,
@@ -100,15 +145,16 @@ pub(super) struct Stay<'e, 'o, P, M: MakeState<E>, F, D, R, E> {
     steps: Option<Steps<'e>>,
 }
 
-impl<'e, 'o, P, M, F, D, R, E> Stay<'e, 'o, P, M, F, D, R, E>
+impl<'e, 'o, P, M, F, D, K, R, E> Stay<'e, 'o, P, M, F, D, K, R, E>
 where
     P: Parts,
     M: MakeState<E>,
     D: Decide<E>,
+    K: Deposit<R, E>,
     F: Fn(&mut M::State, P::Item, &Ctx) -> Result<R, E> + Sync,
 {
     pub(super) fn new(
-        overseen: &'e Overseen<'o, P, M, F, D, R, E>,
+        overseen: &'e Overseen<'o, P, M, F, D, K, R, E>,
         order: Order,
         claims: &Claims<'e>,
     ) -> Self {
@@ -135,15 +181,17 @@ where
 
     /// The next item is at hand.
     #[inline]
-    fn begin(&mut self, at: &mut u32, alone: bool) {
+    fn begin(&mut self, at: u32, alone: bool) {
         self.item = match self.order {
-            Order::From(base) => (base + *at as usize, 1),
-            Order::Tickets => {
-                let item = self.overseen.again.take();
-                *at += 1;
-                self.earlier = Some(item.failure);
-                (item.index, item.attempt)
-            }
+            Order::From(base) => (base + at as usize, 1),
+            Order::Tickets => match self.overseen.parts.next() {
+                Some(index) => (index, 1),
+                None => {
+                    let item = self.overseen.again.take();
+                    self.earlier = Some(item.failure);
+                    (item.index, item.attempt)
+                }
+            },
         };
         if let Some(sentry) = &mut self.sentry {
             sentry.begin(self.item.0, alone);
@@ -164,20 +212,20 @@ where
     fn forget(&mut self, at: &mut u32) {
         let earlier = self.earlier.take();
         self.station.dispose(earlier);
-        if let Order::From(_) = self.order {
-            *at += 1;
-        }
+        *at += 1;
     }
 
     /// The item at hand has ended well, in its first run.
     #[inline]
     fn end_at_once(&mut self, at: &mut u32, result: R) {
         self.counts.done += 1;
+        self.station
+            .dispose(self.overseen.parts.done_with(self.item.0));
         // SAFETY: claimed, and ended for good.
         unsafe {
             self.overseen
                 .outcomes
-                .write(self.item.0, Outcome::Done(result))
+                .put(self.item.0, Outcome::Done(result))
         };
         if let Some(steps) = &self.steps {
             steps.end(true);
@@ -195,6 +243,7 @@ where
         let outcome = self.overseen.send_back(index, attempt, outcome, worker);
         let is_settled = outcome.is_some();
         if let Some(outcome) = outcome {
+            self.station.dispose(self.overseen.parts.done_with(index));
             let counts = &mut self.counts;
             // SAFETY: claimed, and ended for good.
             unsafe { self.overseen.settle(index, attempt, outcome, counts) };
@@ -202,17 +251,16 @@ where
         if let Some(steps) = &self.steps {
             steps.end(is_settled);
         }
-        if let Order::From(_) = self.order {
-            *at += 1;
-        }
+        *at += 1;
     }
 }
 
-impl<P, M, F, D, R, E> Body for Stay<'_, '_, P, M, F, D, R, E>
+impl<P, M, F, D, K, R, E> Body for Stay<'_, '_, P, M, F, D, K, R, E>
 where
     P: Parts,
     M: MakeState<E>,
     D: Decide<E>,
+    K: Deposit<R, E>,
     F: Fn(&mut M::State, P::Item, &Ctx) -> Result<R, E> + Sync,
 {
     const HELD: bool = true;
@@ -220,7 +268,7 @@ where
     fn run(&mut self, at: &mut u32, until: u32) {
         let alone = until - *at == 1;
         while *at < until && !self.overseen.brake.is_on() && self.hold.begin(*at) {
-            self.begin(at, alone);
+            self.begin(*at, alone);
             let (index, attempt) = self.item;
             let worker = self.station.worker();
             let state = match self.station.ready() {

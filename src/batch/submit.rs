@@ -3,10 +3,11 @@
 use super::ctx::Ctx;
 use super::exit::Exit;
 use super::failure::Decide;
-use super::handle::{BatchHandle, Stem};
+use super::handle::BatchHandle;
 use super::progress::Progress;
 use super::settings::Settings;
 use super::state::{MakeState, Stateless};
+use super::stem::Stem;
 use super::supervised::Terms;
 use super::{Batch, Source, StatefulBatch};
 use crate::closure::Closure;

@@ -1,26 +1,20 @@
-//! Running a supervised batch: everything that looks after its items is set up around them, and taken down when the last has ended.
+//! Running a supervised batch: its items lie in a source, and their outcomes in slots, until the last has ended.
 
 use super::again::Again;
 use super::brake::Brake;
 use super::ctx::Ctx;
-use super::event::{Reporter, observed};
 use super::exit::{Ended, Exit};
 use super::failure::Decide;
 use super::launch::launch;
 use super::oversee::{Desk, Overseen};
-use super::patrol::{Limits, Patrol};
 use super::progress::Progress;
 use super::settings::Supervised;
 use super::source::parts::{IntoParts, Parts};
 use super::state::{MakeState, Stateless};
-use super::stay::Returning;
+use super::watch::Watch;
 use super::{Batch, Source, StatefulBatch};
-use crate::caller::Call;
-use crate::costs::Site;
-use crate::region::Items;
 use crate::report::Report;
 use crate::slots::Slots;
-use crate::summary::StopReason;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Instant;
@@ -82,65 +76,32 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
         } = terms;
         let crew = self.crew.clone();
         let cuts = self.cuts;
-        let settings = self.settings;
         let parts = IntoParts::into_parts(self.source);
         let items = parts.items();
         let mut workers = Vec::new();
-        let (records, thrown) = observed(settings.observer, |reporter: Reporter| {
-            let patrol = (settings.limits != Limits::default()).then(|| {
-                let patrol = Patrol::new(
-                    crew.clone(),
-                    settings.limits,
-                    reporter.clone(),
-                    exit.is_some(),
-                );
-                Arc::new(patrol)
-            });
-            let first_look = patrol
-                .as_ref()
-                .map(|patrol| (patrol.period(), patrol.clone()));
+        let leaves_behind = exit.is_some();
+        let run = |watch: Watch<'_, D>| {
             let mut overseen = Overseen {
                 crew: &crew,
                 parts,
                 make,
                 body,
-                decide: &settings.decide,
-                retry: settings.retry,
+                decide: watch.decide,
+                retry: watch.retry,
                 brake: brake.clone(),
-                patrol,
-                reporter,
+                patrol: watch.patrol,
+                reporter: watch.reporter,
                 progress,
                 exit,
                 outcomes: Slots::new(items),
                 again: Again::new(brake.clone()),
                 desk: Desk::default(),
             };
-            let timers = &crew.timers;
-            let _looks = first_look
-                .and_then(|(period, patrol)| Some(timers.set(began.checked_add(period)?, patrol)));
-            let _ends = settings.deadline.and_then(|time| {
-                if time.is_zero() {
-                    brake.pull(StopReason::Deadline);
-                }
-                Some(timers.set(began.checked_add(time)?, brake.clone()))
-            });
             let mut launch_all = || launch(&crew, &cuts, &overseen, caller, Some(&mut workers));
             if overseen.retry.is_none() {
                 launch_all();
             } else {
-                let returning = Returning(&overseen);
-                let call = Call {
-                    crew: &crew,
-                    site: Site::new(caller, 1),
-                    task: &returning,
-                    items: Items::Growing,
-                    len: 0,
-                    cut: None,
-                };
-                call.run_around(&mut |region| {
-                    overseen.again.open(region);
-                    launch_all();
-                });
+                overseen.run_tickets(caller, |_| launch_all());
             }
             let deliver = match overseen.exit.take() {
                 // It was given out while some item hung, which has ended now.
@@ -154,7 +115,10 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
                 None => None,
             };
             Some((overseen.into_records(), deliver))
-        });
+        };
+        let (records, thrown) = self
+            .settings
+            .watched(&crew, began, &brake, leaves_behind, run);
         let (mut records, deliver) = records?;
         records.strays.extend(thrown);
         let report = records.into_report(self.name, began, workers, brake.reason());

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Items that are not begun never wait behind one that is stuck, as long as anybody is left who may run them: what a worker, or the
 /// caller, has put aside for itself to run next is taken by others if it does not come to it. In a runtime of one worker a caller has that one's seat,
 /// so nobody is left then.
-impl<'o, S: Source, P: Settings<'o>> Batch<S, P> {
+impl<'o, S, P: Settings<'o>> Batch<S, P> {
     fn supervise(
         self,
         set: impl FnOnce(&mut Supervised<'o, P::Decide>),
@@ -28,7 +28,7 @@ impl<'o, S: Source, P: Settings<'o>> Batch<S, P> {
     }
 
     /// Runs items that have failed again: those that returned an error, panicked or timed out. Only for sources that
-    /// [lend](Lend) their items.
+    /// [have their items again](Lend).
     ///
     /// An item that waits for its next run occupies no worker. Its outcome is that of its last run. [`Report::attempts`](crate::Report::attempts) says how often
     /// it was begun. If the batch is stopped meanwhile, it keeps the failure that it had.
@@ -68,7 +68,8 @@ impl<'o, S: Source, P: Settings<'o>> Batch<S, P> {
     where
         S: Lend,
     {
-        self.supervise(|settings| settings.retry = Some(retry))
+        self.with_source(Lend::to_lend)
+            .supervise(|settings| settings.retry = Some(retry))
     }
 
     /// Runs an item again only if `wanted` says so of its failure. Has a meaning only beside a [`retry`](Self::retry). If `wanted`
@@ -153,7 +154,10 @@ impl<'o, S: Source, P: Settings<'o>> Batch<S, P> {
 
     /// As [`stop_after_failures`](Self::stop_after_failures) of more than this share of all items, from 0.0 to 1.0. What is below
     /// counts as 0.0, and so does what is not a number; what is above as 1.0, which never stops the batch.
-    pub fn stop_after_failure_share(self, share: f64) -> Batch<S, Supervised<'o, P::Decide>> {
+    pub fn stop_after_failure_share(self, share: f64) -> Batch<S, Supervised<'o, P::Decide>>
+    where
+        S: Source,
+    {
         let share = if share.is_nan() { 0.0 } else { share };
         self.supervise(|settings| settings.most_share = share.clamp(0.0, 1.0))
     }

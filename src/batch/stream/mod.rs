@@ -1,0 +1,333 @@
+//! Streams: items that come one after the other, and whose outcomes are given out as they are asked for.
+//!
+//! ```text
+//! input ──▶ a steward pulls ──▶ inlet ── ticket ──▶ participants ──▶ outlet ──▶ Outcomes
+//!           (waits for room)    └──────────── at most a window of items ────────────┘
+//! ```
+//!
+//! A stream is a region of tickets that grows, as that of the items of a batch that are run again, and both kinds of items can have tickets
+//! to the same one. So all that looks after the items of a batch does so for those of a stream. In place of the source of a batch there is
+//! the [`inlet`], and in place of its slots the [`outlet`].
+//!
+//! The steward opens the region, pulls as long as there is room, and waits for the last item. It does what is the user's in between, the
+//! input's `next`, and that may take long; so stewards of streams do not count among those that batches wait for.
+
+mod inlet;
+mod input;
+mod outcomes;
+mod outlet;
+
+pub use input::Input;
+#[cfg(feature = "async")]
+pub use input::Polled;
+pub use outcomes::Outcomes;
+
+use super::again::Again;
+use super::ctx::Ctx;
+use super::failure::Decide;
+use super::oversee::{Desk, Overseen};
+use super::settings::{Plain, Settings, Supervised};
+use super::source::parts;
+use super::state::{MakeState, Stateless};
+use super::stem::Stem;
+use super::watch::Watch;
+use super::{Batch, Lend, StatefulBatch};
+use crate::cancel::{Called, CancelToken};
+use crate::closure::Closure;
+use crate::crew::Crew;
+use crate::error::StreamError;
+use crate::frame;
+use crate::isolate;
+use crate::panic::TaskPanic;
+use crate::region::Region;
+use crate::stewards::Errand;
+use inlet::{Copies, Inlet};
+use outlet::Outlet;
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Items that come one after the other, about to be run as they come. Made by [`Runtime::stream`](crate::Runtime::stream).
+///
+/// It has the settings of a batch, save those that have to do with how many items there are: [`retry`](Batch::retry) (of items that are
+/// `Clone`), [`deadline`](Batch::deadline), [`item_deadline`](Batch::item_deadline), [`slow_after`](Batch::slow_after), [`cancel`](Batch::cancel),
+/// [`stop_after_failures`](Batch::stop_after_failures), [`observe`](Batch::observe), [`with_state`](Batch::with_state).
+pub type Stream<I, P = Plain> = Batch<Feed<I>, P>;
+
+/// The source of a [`Stream`].
+pub struct Feed<I: Input> {
+    input: I,
+    window: Option<usize>,
+    ordered: bool,
+    /// Copies items, if they may be run again.
+    copy: Option<Copies<I::Item>>,
+}
+
+impl<I: Input> Feed<I> {
+    pub(crate) fn new(input: I) -> Self {
+        Self {
+            input,
+            window: None,
+            ordered: false,
+            copy: None,
+        }
+    }
+}
+
+impl<I: Input<Item: Clone>> Lend for Feed<I> {
+    fn to_lend(mut self) -> Self {
+        self.copy = Some(Clone::clone);
+        self
+    }
+}
+
+// SAFETY: its items are copied.
+unsafe impl<I: Input<Item: Clone>> parts::Again for Feed<I> {}
+
+impl<I: Input, P> Batch<Feed<I>, P> {
+    /// How many items there may be at most between the input and whoever asks for the outcomes: being pulled, waiting, running, or ended and not
+    /// asked for. No more are pulled until outcomes are. Without this, four for each worker. Zero counts as one.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let numbers = 0..; // endless
+    /// let squares = rt.stream(numbers).window(10).run(|i: u64, _ctx| Ok::<_, ()>(i * i));
+    /// assert_eq!(squares.take(100).count(), 100);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn window(self, items: usize) -> Self {
+        self.with_source(|mut feed| {
+            feed.window = Some(items.max(1));
+            feed
+        })
+    }
+
+    /// Gives the outcomes out in the order of the input. One that takes long is waited for, with up to a window of others behind it.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let words = ["to", "be", "or", "not"].into_iter();
+    /// let lengths = rt.stream(words).ordered().run(|word, _ctx| Ok::<_, ()>(word.len()));
+    /// let lengths = lengths.map(|next| next.expect("the input ends").1.done());
+    /// assert!(lengths.eq([2, 2, 2, 3].map(Some)));
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn ordered(self) -> Self {
+        self.with_source(|mut feed| {
+            feed.ordered = true;
+            feed
+        })
+    }
+}
+
+impl<I, P> Batch<Feed<I>, P>
+where
+    I: Input<Item: Send + 'static> + Send + 'static,
+    P: Settings<'static>,
+    P::Decide: Send + Sync + 'static,
+{
+    /// Begins to pull items and to run `body` on each, on the workers, and returns at once. What is returned gives the outcomes out.
+    ///
+    /// The input is pulled on a thread of the runtime's, one for each stream. If it panics, the stream ends with that, after what was taken
+    /// before.
+    ///
+    /// A runtime that is dropped takes nothing more from the input; it waits for what was taken to be run, and for the input's `next`, if
+    /// that is under way.
+    #[track_caller]
+    pub fn run<R, E, F>(self, body: F) -> Outcomes<R, E>
+    where
+        F: Fn(I::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'static,
+        P::Decide: Decide<E>,
+        R: Send + 'static,
+        E: Send + 'static,
+    {
+        let caller = Location::caller();
+        self.flow(
+            Stateless,
+            move |(), item, ctx: &Ctx<'_>| body(item, ctx),
+            caller,
+        )
+    }
+
+    fn flow<M, F, R, E>(
+        self,
+        make: M,
+        body: F,
+        caller: &'static Location<'static>,
+    ) -> Outcomes<R, E>
+    where
+        M: MakeState<E> + Send + 'static,
+        F: Fn(&mut M::State, I::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'static,
+        P::Decide: Decide<E>,
+        R: Send + 'static,
+        E: Send + 'static,
+    {
+        let batch = self.with_settings(Settings::supervised);
+        let (crew, feed) = (batch.crew, batch.source);
+        crew.process.enter();
+        let brake = Arc::new(batch.settings.brake(usize::MAX));
+        let ending = CancelToken::new();
+        let window = feed.window.unwrap_or(4 * crew.places().max(1));
+        let outlet = Arc::new(Outlet::new(
+            window,
+            feed.ordered,
+            brake.clone(),
+            ending.clone(),
+            Stem::new(&crew),
+        ));
+        let called: Arc<dyn Called> = outlet.clone();
+        for token in [brake.token(), &ending] {
+            token.calls(Arc::downgrade(&called));
+        }
+        let errand = {
+            let (crew, outlet) = (crew.clone(), outlet.clone());
+            let flow = Flow {
+                input: feed.input,
+                inlet: Inlet::new(feed.copy),
+                make,
+                body,
+                caller,
+                began: Instant::now(),
+            };
+            let settings = batch.settings;
+            Closure::new(move |runs_items: &bool| {
+                if *runs_items {
+                    // There is no thread that could wait for the input.
+                    let error = match crew.stewards.is_closed() {
+                        true => StreamError::ended(),
+                        false => StreamError::no_thread(),
+                    };
+                    isolate::drop_quietly((flow, settings));
+                    outlet.finish(Some(error));
+                } else {
+                    let node = outlet.stem().node();
+                    frame::enter_unseated(&crew, node, || flow.run(&crew, settings, &outlet));
+                }
+            })
+        };
+        let errand = Errand::apart(errand, brake.token().clone(), ending);
+        if let Some(errand) = crew.hand_in(errand) {
+            errand.run_here();
+        }
+        Outcomes::new(crew, outlet)
+    }
+}
+
+/// All that a stream owns.
+struct Flow<I: Input, M, F> {
+    input: I,
+    inlet: Inlet<I::Item>,
+    make: M,
+    body: F,
+    caller: &'static Location<'static>,
+    began: Instant,
+}
+
+impl<I: Input, M, F> Flow<I, M, F> {
+    /// Steward: from the first item to the last.
+    fn run<D, R, E>(self, crew: &Arc<Crew>, settings: Supervised<'_, D>, outlet: &Arc<Outlet<R, E>>)
+    where
+        I: Input<Item: Send>,
+        M: MakeState<E>,
+        F: Fn(&mut M::State, I::Item, &Ctx<'_>) -> Result<R, E> + Sync,
+        D: Decide<E>,
+        R: Send,
+        E: Send,
+    {
+        let (make, input) = (self.make, self.input);
+        let brake = outlet.brake();
+        let run = |watch: Watch<'_, D>| {
+            let overseen = Overseen {
+                crew,
+                parts: self.inlet,
+                make: &make,
+                body: self.body,
+                decide: watch.decide,
+                retry: watch.retry,
+                brake: brake.clone(),
+                patrol: watch.patrol,
+                reporter: watch.reporter,
+                progress: None,
+                exit: None,
+                outcomes: outlet.clone(),
+                again: Again::new(brake.clone()),
+                desk: Desk::default(),
+            };
+            let mut input = Some(input);
+            let mut failed = None;
+            overseen.run_tickets(self.caller, |region| {
+                failed = pull(input.take(), &overseen.parts, outlet, region);
+            });
+            // Its body is the user's.
+            isolate::drop_quietly(overseen);
+            failed
+        };
+        let (failed, thrown) = settings.watched(crew, self.began, brake, false, run);
+        isolate::drop_quietly((make, thrown));
+        outlet.finish(failed);
+    }
+}
+
+/// Takes from the input what there is room for. Returns why it has stopped, if it is not the input that has ended.
+fn pull<I: Input, R, E>(
+    mut input: Option<I>,
+    inlet: &Inlet<I::Item>,
+    outlet: &Outlet<R, E>,
+    region: &Region<'_>,
+) -> Option<StreamError> {
+    let failed = loop {
+        if !outlet.wait_for_room() {
+            break outlet.why_stopped();
+        }
+        let input = input.as_mut().expect("it is there until the end");
+        let pulled = isolate::catch(|| input.pull(outlet));
+        region.crew.process.stay();
+        match pulled {
+            Ok(Some(item)) => {
+                inlet.push(item);
+                region.add();
+            }
+            Ok(None) => break outlet.why_stopped(),
+            Err(payload) => {
+                let panic = TaskPanic::caught(payload, region.crew.extra());
+                break Some(StreamError::panic(panic));
+            }
+        }
+    };
+    isolate::drop_quietly(input);
+    failed
+}
+
+impl<I, M, P> StatefulBatch<Feed<I>, M, P>
+where
+    I: Input<Item: Send + 'static> + Send + 'static,
+    P: Settings<'static>,
+    P::Decide: Send + Sync + 'static,
+{
+    /// As [`Batch::run`], with the participation's state as the body's first argument.
+    #[track_caller]
+    #[allow(
+        private_bounds,
+        reason = "the two makers are made by `with_state` and `try_with_state` alone"
+    )]
+    pub fn run<R, E, F>(self, body: F) -> Outcomes<R, E>
+    where
+        M: MakeState<E> + Send + 'static,
+        F: Fn(&mut M::State, I::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'static,
+        P::Decide: Decide<E>,
+        R: Send + 'static,
+        E: Send + 'static,
+    {
+        self.batch.flow(self.make, body, Location::caller())
+    }
+}
+
+impl<I: Input> fmt::Debug for Feed<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed")
+            .field("window", &self.window)
+            .field("ordered", &self.ordered)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! The far end of a stream.
+
+use super::outlet::{Given, Outlet};
+use crate::crew::Crew;
+use crate::error::StreamError;
+use crate::help;
+use crate::outcome::Outcome;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// The outcomes of a [`Stream`](crate::Stream), as they are asked for: an iterator, and with the feature `async` a `futures_core::Stream`.
+///
+/// Each is given with the index of its item in the input. The last one is followed by an error, once, if the input did not end by itself.
+///
+/// **Dropping it cancels the stream**: nothing more is pulled, and no item is begun; those that run are told so by
+/// [`Ctx::is_cancelled`](crate::Ctx::is_cancelled). The drop does not wait for them.
+///
+/// A thread that sits in the stream's runtime helps with its items while it waits here, and runs nothing else; so one worker does not
+/// wait for itself. A thread from outside sleeps.
+#[must_use = "dropping it cancels the stream"]
+pub struct Outcomes<R, E> {
+    crew: Arc<Crew>,
+    outlet: Arc<Outlet<R, E>>,
+}
+
+impl<R, E> Outcomes<R, E> {
+    pub(super) fn new(crew: Arc<Crew>, outlet: Arc<Outlet<R, E>>) -> Self {
+        Self { crew, outlet }
+    }
+
+    /// The next outcome, if there is one already. The outer `None` says that there is none yet.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let mut squares = rt.stream(0..3).run(|i, _ctx| Ok::<_, ()>(i * i));
+    /// let mut sum = 0;
+    /// loop {
+    ///     match squares.try_next() {
+    ///         Some(Some(next)) => sum += next.expect("the input ends").1.done().expect("it is done"),
+    ///         Some(None) => break,
+    ///         None => std::thread::yield_now(), // or something useful
+    ///     }
+    /// }
+    /// assert_eq!(sum, 5);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn try_next(&mut self) -> Option<Given<R, E>> {
+        self.outlet.take()
+    }
+
+    /// As [`try_next`](Self::try_next), for executors: if there is none yet, the task is woken once there is. With the feature `async` this is
+    /// that of `futures_core::Stream`.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Given<R, E>> {
+        self.crew.process.enter();
+        self.outlet.poll(context)
+    }
+}
+
+impl<R, E> Iterator for Outcomes<R, E> {
+    type Item = Result<(usize, Outcome<R, E>), StreamError>;
+
+    fn next(&mut self) -> Given<R, E> {
+        let (crew, outlet) = (&*self.crew, &*self.outlet);
+        crew.process.enter();
+        loop {
+            if let Some(given) = outlet.take() {
+                return given;
+            }
+            outlet.stem().help_until(crew, || outlet.has_next());
+            // What is waited for may broadcast, and those who wait for this thread are wanted for that, as it is.
+            if !outlet.has_next() && !help::read_mail_for_all() {
+                let has_come = || outlet.has_next() || help::has_mail();
+                outlet.stem().waiter().sleep(None, has_come);
+            }
+        }
+    }
+}
+
+impl<R, E> FusedIterator for Outcomes<R, E> {}
+
+#[cfg(feature = "async")]
+impl<R, E> futures_core::Stream for Outcomes<R, E> {
+    type Item = Result<(usize, Outcome<R, E>), StreamError>;
+
+    fn poll_next(self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Given<R, E>> {
+        Outcomes::poll_next(self.get_mut(), context)
+    }
+}
+
+impl<R, E> Drop for Outcomes<R, E> {
+    fn drop(&mut self) {
+        // A child of `fork` has no say in its parent's streams.
+        if self.crew.process.is_this() {
+            self.outlet.desert();
+        }
+    }
+}
+
+impl<R, E> fmt::Debug for Outcomes<R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcomes")
+            .field("has_next", &self.outlet.has_next())
+            .finish_non_exhaustive()
+    }
+}
