@@ -566,3 +566,68 @@ fn nobody_need_wait_to_ask() {
         });
     });
 }
+
+/// Held by nobody but the test, which lets go when it has seen what it waits for.
+struct Hanging {
+    items: Vec<usize>,
+    held: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Hanging {
+    fn new(items: &[usize]) -> (Arc<Self>, std::sync::mpsc::Sender<()>) {
+        let (hold, held) = channel();
+        let hanging = Self {
+            items: items.to_vec(),
+            held: Mutex::new(held),
+        };
+        (Arc::new(hanging), hold)
+    }
+
+    fn pass(&self, item: usize) {
+        if self.items.contains(&item) {
+            let _ = self.held.lock().unwrap().recv();
+        }
+    }
+}
+
+#[test]
+fn an_item_that_hangs_is_timed_out_and_keeps_nobody_waiting() {
+    watched(|| {
+        for (threads, items) in [(2, vec![5]), (3, vec![0, 29]), (8, vec![3, 4, 29])] {
+            for ordered in [false, true] {
+                let rt = runtime(threads);
+                let (hanging, hold) = Hanging::new(&items);
+                let stream = rt.stream(0..30).window(4).item_deadline(5 * MS);
+                let stream = if ordered { stream.ordered() } else { stream };
+                let outcomes = stream.run(move |i, _| {
+                    hanging.pass(i);
+                    Ok::<_, ()>(i)
+                });
+                let outcomes = all(outcomes);
+                assert_eq!(outcomes.len(), 30);
+                for (index, outcome) in outcomes {
+                    let hangs = items.contains(&index);
+                    assert_eq!(matches!(outcome, Outcome::TimedOut), hangs);
+                    assert_eq!(outcome.is_done(), !hangs);
+                }
+                drop(hold);
+            }
+        }
+    });
+}
+
+#[test]
+fn one_that_may_be_run_again_is_waited_for() {
+    watched(|| {
+        let rt = runtime(2);
+        let outcomes = rt
+            .stream(0..10)
+            .item_deadline(MS)
+            .retry(Retry::fixed(1, Duration::ZERO))
+            .run(|i, ctx| {
+                while i == 3 && ctx.attempt() == 1 && !ctx.is_cancelled() {}
+                Ok::<_, ()>(i)
+            });
+        assert!(all(outcomes).iter().all(|(_, outcome)| outcome.is_done()));
+    });
+}

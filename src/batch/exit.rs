@@ -3,11 +3,17 @@
 //! Its report is given out when all other items have ended and each that runs on has overrun its deadline: those are
 //! [`TimedOut`](crate::Outcome::TimedOut). Their outcomes are taken from their participants on their [posts](super::post), one by one. What
 //! they work on stays where it is until they end, if they ever do; the steward waits for that, and nobody for the steward.
+//!
+//! A stream has no report, and gives each outcome out as it comes: there an item that overruns is left behind at once, unless it might be
+//! run again.
 
 use super::oversee::{Deposit, Overseen, Records};
+use super::patrol::Patrol;
+use super::progress::Progress;
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::report::Report;
+use crate::slots::Slots;
 use crate::summary::Counts;
 use crate::sync::Mutex;
 use crate::waiter::Waiter;
@@ -54,18 +60,47 @@ impl<P, M, F, D, K, R, E> Overseen<'_, P, M, F, D, K, R, E>
 where
     K: Deposit<R, E>,
 {
+    /// Whether who looks after it should [attend](Self::attend) to it.
     pub(super) fn has_news(&self) -> bool {
-        self.exit.is_some() && self.patrol.as_ref().is_some_and(|patrol| patrol.has_news())
+        self.patrol.as_ref().is_some_and(|patrol| patrol.has_news())
     }
 
-    /// Gives out the report if nothing is left but items that hang. For whoever looks after the batch, and sleeps at `waiter`.
-    pub(super) fn leave_behind(&self, waiter: &Waiter) {
-        let (Some(exit), Some(patrol)) = (&self.exit, &self.patrol) else {
+    /// For whoever looks after it, and sleeps at `waiter`: deals with items that hang.
+    pub(super) fn attend(&self, waiter: &Waiter) {
+        let Some(patrol) = self.patrol.as_ref().filter(|patrol| patrol.leaves_behind()) else {
             return;
         };
-        let (Some(slots), Some(progress)) = (self.outcomes.slots(), &self.progress) else {
-            return;
-        };
+        match (&self.exit, self.outcomes.slots(), &self.progress) {
+            (Some(exit), Some(slots), Some(progress)) => {
+                self.give_out(exit, slots, progress, patrol, waiter);
+            }
+            _ => self.let_go(patrol, waiter),
+        }
+    }
+
+    /// Gives each item that hangs its outcome.
+    fn let_go(&self, patrol: &Patrol, waiter: &Waiter) {
+        for (post, running) in patrol.overdue(waiter) {
+            if post.leave_behind(running.run) {
+                // SAFETY: its participant has lost the claim on the outcome.
+                unsafe { self.outcomes.put(running.index, Outcome::TimedOut) };
+                self.brake.count_failure();
+                patrol.note_left();
+            }
+        }
+        // Nobody tells when all but those have ended.
+        patrol.look_again(patrol.has_left() && self.outcomes.awaits_others());
+    }
+
+    /// Gives out the report if nothing is left but items that hang.
+    fn give_out(
+        &self,
+        exit: &Exit<R, E>,
+        slots: &Slots<Outcome<R, E>>,
+        progress: &Progress,
+        patrol: &Patrol,
+        waiter: &Waiter,
+    ) {
         let overdue = patrol.overdue(waiter);
         let mut state = exit.state.lock();
         if state.deliver.is_none() {

@@ -49,6 +49,12 @@ pub(super) trait Deposit<R, E>: Sync {
     fn slots(&self) -> Option<&Slots<Outcome<R, E>>> {
         None
     }
+
+    /// Where they are given out one by one, and some item hangs: ends that if there will be no more. True if only those are waited for that
+    /// others run.
+    fn awaits_others(&self) -> bool {
+        false
+    }
 }
 
 impl<R: Send, E: Send> Deposit<R, E> for Slots<Outcome<R, E>> {
@@ -257,7 +263,7 @@ where
     }
 
     fn attend(&self, waiter: &Waiter) {
-        self.leave_behind(waiter);
+        Overseen::attend(self, waiter);
     }
 
     fn has_news(&self) -> bool {

@@ -44,12 +44,15 @@ pub(super) struct Patrol {
     spares: Option<Barrier>,
     /// The batch may end without an item that has overrun.
     leaves_behind: bool,
-    /// INVARIANT(waiter): null, or where whoever looks after such a batch sleeps: on the board of `crew`, whose entries are permanent.
+    /// INVARIANT(waiter): null, or where whoever looks after such a batch sleeps: on the board of `crew`, whose entries are permanent, or
+    /// in something that goes after the alarm was taken off.
     attendant: AtomicPtr<Waiter>,
     /// Some item has overrun, and the attendant has not looked since.
     has_news: AtomicBool,
     /// There is always news for it.
     looks_again: AtomicBool,
+    /// Some item was left behind. The attendant's.
+    has_left: AtomicBool,
     posts: Box<[CachePadded<Post>]>,
     /// Locked by the master alone.
     seen: Mutex<Vec<Seen>>,
@@ -110,6 +113,7 @@ impl Patrol {
             attendant: AtomicPtr::new(std::ptr::null_mut()),
             has_news: AtomicBool::new(false),
             looks_again: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
             posts: (0..seats).map(|_| CachePadded::new(Post::new())).collect(),
             seen: Mutex::new(vec![Seen::default(); seats]),
             reporter,
@@ -192,7 +196,12 @@ impl Patrol {
         next
     }
 
-    /// Who looks after the batch, and sleeps at `waiter`, which is permanent: what runs though its time is over.
+    /// Whether items that have overrun are left behind.
+    pub(super) fn leaves_behind(&self) -> bool {
+        self.leaves_behind
+    }
+
+    /// Who looks after the batch, and sleeps at `waiter`: what runs though its time is over.
     pub(super) fn overdue(&self, waiter: &Waiter) -> Vec<(&Post, Running)> {
         self.attendant
             .store(std::ptr::from_ref(waiter).cast_mut(), Ordering::Release);
@@ -213,6 +222,15 @@ impl Patrol {
     /// Whether the attendant wants to look at each period.
     pub(super) fn look_again(&self, wants: bool) {
         self.looks_again.store(wants, Ordering::Relaxed);
+    }
+
+    /// The attendant has left an item behind.
+    pub(super) fn note_left(&self) {
+        self.has_left.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::Relaxed)
     }
 
     fn tell_attendant(&self) {

@@ -81,7 +81,7 @@ where
     }
 
     fn attend(&self, waiter: &Waiter) {
-        self.0.leave_behind(waiter);
+        self.0.attend(waiter);
     }
 
     fn has_news(&self) -> bool {

@@ -73,7 +73,7 @@ impl Stem {
         }
     }
 
-    /// What somebody may wait for here has happened, after a fence.
+    /// What somebody may wait for here has happened, after a fence, or under a lock that this one takes to look.
     pub(super) fn rouse(&self) {
         self.waiter.rouse();
     }

@@ -10,7 +10,8 @@
 //! the [`inlet`], and in place of its slots the [`outlet`].
 //!
 //! The steward opens the region, pulls as long as there is room, and waits for the last item. It does what is the user's in between, the
-//! input's `next`, and that may take long; so stewards of streams do not count among those that batches wait for.
+//! input's `next`, and that may take long; so stewards of streams do not count among those that batches wait for. Where items have
+//! deadlines it also gives those that hang their outcomes, as long as it is not inside of that.
 
 mod inlet;
 mod input;
@@ -199,7 +200,7 @@ where
                         false => StreamError::no_thread(),
                     };
                     isolate::drop_quietly((flow, settings));
-                    outlet.finish(Some(error));
+                    outlet.fail(error);
                 } else {
                     let node = outlet.stem().node();
                     frame::enter_unseated(&crew, node, || flow.run(&crew, settings, &outlet));
@@ -255,48 +256,52 @@ impl<I: Input, M, F> Flow<I, M, F> {
                 desk: Desk::default(),
             };
             let mut input = Some(input);
-            let mut failed = None;
             overseen.run_tickets(self.caller, |region| {
-                failed = pull(input.take(), &overseen.parts, outlet, region);
+                let input = input.take().expect("called once");
+                pull(input, &overseen, outlet, region);
             });
             // Its body is the user's.
             isolate::drop_quietly(overseen);
-            failed
         };
-        let (failed, thrown) = settings.watched(crew, self.began, brake, false, run);
+        let leaves_behind = settings.retry.is_none();
+        let ((), thrown) = settings.watched(crew, self.began, brake, leaves_behind, run);
         isolate::drop_quietly((make, thrown));
-        outlet.finish(failed);
+        outlet.finish();
     }
 }
 
-/// Takes from the input what there is room for. Returns why it has stopped, if it is not the input that has ended.
-fn pull<I: Input, R, E>(
-    mut input: Option<I>,
-    inlet: &Inlet<I::Item>,
+/// Takes from the input what there is room for.
+fn pull<I, M, F, D, R, E>(
+    mut input: I,
+    overseen: &Overseen<'_, Inlet<I::Item>, M, F, D, Arc<Outlet<R, E>>, R, E>,
     outlet: &Outlet<R, E>,
     region: &Region<'_>,
-) -> Option<StreamError> {
-    let failed = loop {
-        if !outlet.wait_for_room() {
-            break outlet.why_stopped();
+) where
+    I: Input<Item: Send>,
+    R: Send,
+    E: Send,
+{
+    let attend = || overseen.attend(outlet.puller());
+    let (counted, failed) = loop {
+        if !outlet.wait_for_room(|| overseen.has_news(), attend) {
+            break (false, outlet.why_stopped());
         }
-        let input = input.as_mut().expect("it is there until the end");
         let pulled = isolate::catch(|| input.pull(outlet));
         region.crew.process.stay();
         match pulled {
             Ok(Some(item)) => {
-                inlet.push(item);
+                overseen.parts.push(item);
                 region.add();
             }
-            Ok(None) => break outlet.why_stopped(),
+            Ok(None) => break (true, outlet.why_stopped()),
             Err(payload) => {
                 let panic = TaskPanic::caught(payload, region.crew.extra());
-                break Some(StreamError::panic(panic));
+                break (true, Some(StreamError::panic(panic)));
             }
         }
     };
     isolate::drop_quietly(input);
-    failed
+    outlet.close(counted, failed);
 }
 
 impl<I, M, P> StatefulBatch<Feed<I>, M, P>

@@ -8,9 +8,12 @@
 //! consumer:     take (held − 1)                                 sleeps while there is none to be given out; wakes the puller
 //! ```
 //!
-//! Everything lies under one lock, which nobody holds while anything of the user's runs. Who changes what another one may sleep for
-//! does so under it, fences, and rouses that one, as the [`waiter`](crate::waiter) says. So an item is counted from before it is pulled until its
-//! outcome is handed out.
+//! Everything lies under one lock, which nobody holds while anything of the user's runs. So an item is counted from before it is pulled until
+//! its outcome is handed out.
+//!
+//! *Sleeping.* Who changes what another one may sleep for does so under the lock, and then rouses that one; who falls asleep announces it, and
+//! then looks under the lock (see [`waiter`](crate::waiter)). Of the two one is first: either the look finds the change, or the announcement
+//! comes before it, and is seen. So the lock does what the waiter has fences for.
 //!
 //! *Stopping.* A stopped stream pulls nothing more; the puller is [called](Called) for that. A consumer that has gone leaves word, under
 //! the lock: outcomes that come later are dropped by who brings them, and those that lie here by the consumer. So each is dropped once.
@@ -23,7 +26,7 @@ use crate::error::StreamError;
 use crate::isolate;
 use crate::outcome::Outcome;
 use crate::summary::StopReason;
-use crate::sync::{Mutex, Ordering, fence};
+use crate::sync::Mutex;
 use crate::waiter::Waiter;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -51,6 +54,8 @@ struct Desk<R, E> {
     ready: Ready<R, E>,
     /// Items that are being pulled, or were, and whose outcomes were not handed out.
     held: usize,
+    /// Those of them that have no outcome yet.
+    owed: usize,
     end: End,
     /// Whom to wake, if the consumer does not sleep on a thread of its own.
     waker: Option<Waker>,
@@ -68,6 +73,8 @@ enum Ready<R, E> {
 
 enum End {
     Open,
+    /// Nothing more is pulled.
+    Closing(Option<StreamError>),
     /// To be told once.
     Failed(StreamError),
     Over,
@@ -118,6 +125,7 @@ impl<R, E> Outlet<R, E> {
         let desk = Desk {
             ready,
             held: 0,
+            owed: 0,
             end: End::Open,
             waker: None,
             is_deserted: false,
@@ -145,21 +153,33 @@ impl<R, E> Outlet<R, E> {
         self.brake.is_on() || self.ending.is_cancelled()
     }
 
-    /// Puller: waits until one more item may be pulled, and counts it. False if none is to be.
-    pub(super) fn wait_for_room(&self) -> bool {
+    /// Puller: waits until one more item may be pulled, and counts it. False if none is to be. It does `attend` whenever `has_news`
+    /// says so.
+    pub(super) fn wait_for_room(&self, has_news: impl Fn() -> bool, attend: impl Fn()) -> bool {
         while !self.is_stopped() {
             {
                 let mut desk = self.desk.lock();
                 if desk.held < self.window {
                     desk.held += 1;
+                    desk.owed += 1;
                     return true;
                 }
             }
+            attend();
             // Not for each place that gets free: one wake-up for half a window.
             let has_room = || self.desk.lock().held <= self.window / 2;
-            self.puller.sleep(None, || self.is_stopped() || has_room());
+            let look = || self.is_stopped() || has_news() || has_room();
+            self.puller.sleep(None, look);
         }
         false
+    }
+
+    /// Puller: pulls nothing more, because the input has ended, or why else. `counted`: an item that it has counted did not come.
+    pub(super) fn close(&self, counted: bool, failed: Option<StreamError>) {
+        let mut desk = self.desk.lock();
+        desk.held -= usize::from(counted);
+        desk.owed -= usize::from(counted);
+        desk.end = End::Closing(failed);
     }
 
     /// Puller: why nothing more is to be pulled, if it is not that the input has ended.
@@ -169,25 +189,32 @@ impl<R, E> Outlet<R, E> {
         stopped.or_else(ends)
     }
 
-    /// Where the puller sleeps, for an input that it waits for.
-    #[cfg(feature = "async")]
+    /// Where the puller sleeps.
     pub(super) fn puller(&self) -> &Waiter {
         &self.puller
     }
 
-    /// No outcome comes any more.
-    pub(super) fn finish(&self, failed: Option<StreamError>) {
+    /// All that was pulled has its outcome, and nothing more comes.
+    pub(super) fn finish(&self) {
         let waker = {
             let mut desk = self.desk.lock();
-            desk.end = failed.map_or(End::Over, End::Failed);
+            desk.end = match std::mem::replace(&mut desk.end, End::Over) {
+                End::Closing(Some(error)) => End::Failed(error),
+                end @ End::Failed(_) => end,
+                _ => End::Over,
+            };
             desk.waker.take()
         };
         self.tell_consumer(waker);
     }
 
+    /// It was never begun.
+    pub(super) fn fail(&self, error: StreamError) {
+        self.close(false, Some(error));
+        self.finish();
+    }
+
     fn tell_consumer(&self, waker: Option<Waker>) {
-        // Pairs with the fence of a consumer that falls asleep.
-        fence(Ordering::SeqCst);
         self.stem.rouse();
         if let Some(waker) = waker
             && let Err(payload) = isolate::catch(|| waker.wake())
@@ -200,7 +227,7 @@ impl<R, E> Outlet<R, E> {
     /// Consumer: whether there is something to [take](Self::take).
     pub(super) fn has_next(&self) -> bool {
         let desk = self.desk.lock();
-        desk.ready.has_next() || !matches!(desk.end, End::Open)
+        desk.ready.has_next() || matches!(desk.end, End::Failed(_) | End::Over)
     }
 
     /// Consumer: the next outcome, or the end; none if there is neither yet.
@@ -211,15 +238,13 @@ impl<R, E> Outlet<R, E> {
             let has_room = desk.held <= self.window / 2;
             drop(desk);
             if has_room {
-                // Pairs with the fence of a puller that falls asleep.
-                fence(Ordering::SeqCst);
                 self.puller.rouse();
             }
             return Some(Some(Ok(indexed)));
         }
         match std::mem::replace(&mut desk.end, End::Over) {
-            End::Open => {
-                desk.end = End::Open;
+            end @ (End::Open | End::Closing(_)) => {
+                desk.end = end;
                 None
             }
             End::Failed(error) => Some(Some(Err(error))),
@@ -265,6 +290,7 @@ impl<R: Send, E: Send> Deposit<R, E> for Arc<Outlet<R, E>> {
 
     unsafe fn put(&self, index: usize, outcome: Outcome<R, E>) {
         let mut desk = self.desk.lock();
+        desk.owed -= 1;
         if desk.is_deserted {
             drop(desk);
             isolate::drop_quietly(outcome);
@@ -277,6 +303,17 @@ impl<R: Send, E: Send> Deposit<R, E> for Arc<Outlet<R, E>> {
             self.tell_consumer(waker);
         }
     }
+
+    fn awaits_others(&self) -> bool {
+        let (is_open, owed) = {
+            let desk = self.desk.lock();
+            (matches!(desk.end, End::Open), desk.owed)
+        };
+        if !is_open && owed == 0 {
+            self.finish();
+        }
+        !is_open && owed > 0
+    }
 }
 
 /// It is called when the stream is stopped, and when its runtime ends.
@@ -285,3 +322,6 @@ impl<R: Send, E: Send> Called for Outlet<R, E> {
         self.puller.rouse();
     }
 }
+
+#[cfg(all(test, loom))]
+mod model;

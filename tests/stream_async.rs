@@ -1,0 +1,169 @@
+//! Streams between `futures_core::Stream`s.
+
+mod support;
+
+use futures_core::Stream;
+use ganger::Outcome;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use support::{THREADS, runtime, watched};
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// Numbers, each of which comes when the one before has been asked for in vain and another thread has heard of that.
+struct Numbers {
+    next: usize,
+    end: usize,
+    asked: Sender<Waker>,
+    is_asked: bool,
+    dropped: Option<Sender<()>>,
+}
+
+impl Stream for Numbers {
+    type Item = usize;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<usize>> {
+        if self.next == self.end {
+            return Poll::Ready(None);
+        }
+        if std::mem::replace(&mut self.is_asked, true) {
+            self.is_asked = false;
+            self.next += 1;
+            return Poll::Ready(Some(self.next - 1));
+        }
+        let _ = self.asked.send(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Numbers {
+    fn drop(&mut self) {
+        if let Some(dropped) = self.dropped.take() {
+            let _ = dropped.send(());
+        }
+    }
+}
+
+fn numbers(end: usize) -> (Numbers, Receiver<Waker>, Receiver<()>) {
+    let (asked, asking) = channel();
+    let (dropped, drops) = channel();
+    let numbers = Numbers {
+        next: 0,
+        end,
+        asked,
+        is_asked: false,
+        dropped: Some(dropped),
+    };
+    (numbers, asking, drops)
+}
+
+#[test]
+fn it_comes_from_one_and_is_one() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let (input, asking, _) = numbers(200);
+            let waking = thread::spawn(move || asking.into_iter().for_each(Waker::wake));
+            let mut squares = rt
+                .stream_from(input)
+                .window(5)
+                .ordered()
+                .run(|i, _| Ok::<_, ()>(i * i));
+            block_on(async {
+                for i in 0..200 {
+                    let next = poll_fn(|context| Pin::new(&mut squares).poll_next(context)).await;
+                    let (index, outcome) = next.unwrap().unwrap();
+                    assert_eq!((index, outcome.done()), (i, Some(i * i)));
+                }
+                let end = poll_fn(|context| Stream::poll_next(Pin::new(&mut squares), context));
+                assert!(end.await.is_none());
+            });
+            drop(squares);
+            drop(rt);
+            waking.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn one_that_is_waited_for_keeps_nobody_from_the_end() {
+    watched(|| {
+        for threads in THREADS {
+            for way in 0..3 {
+                let rt = runtime(threads);
+                let token = ganger::CancelToken::new();
+                let (input, asking, drops) = numbers(10);
+                let outcomes = rt
+                    .stream_from(input)
+                    .cancel(&token)
+                    .run(|i, _| Ok::<_, ()>(i));
+                // It waits for the first number, which never comes.
+                let waker = asking.recv().unwrap();
+                match way {
+                    0 => drop(outcomes),
+                    1 => {
+                        token.cancel();
+                        let mut outcomes = outcomes;
+                        assert!(outcomes.next().unwrap().unwrap_err().stopped().is_some());
+                    }
+                    _ => {
+                        drop(rt);
+                        let mut outcomes = outcomes;
+                        assert!(outcomes.next().unwrap().unwrap_err().is_ended());
+                    }
+                }
+                drops.recv().unwrap();
+                // One that comes too late.
+                waker.wake();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_waker_that_panics_harms_nobody() {
+    struct Bad;
+    impl Wake for Bad {
+        fn wake(self: Arc<Self>) {
+            panic!("expected: in wake");
+        }
+    }
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let (hold, held) = channel::<()>();
+            let held = Mutex::new(held);
+            let mut outcomes = rt.stream(0..50).run(move |i, _| {
+                let _ = held.lock().unwrap().recv();
+                Ok::<_, ()>(i)
+            });
+            let waker = Waker::from(Arc::new(Bad));
+            let polled = outcomes.poll_next(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+            drop(hold);
+            let done = outcomes.filter(|next| matches!(next, Ok((_, Outcome::Done(_)))));
+            assert_eq!(done.count(), 50);
+        }
+    });
+}
