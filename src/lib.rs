@@ -72,9 +72,9 @@ mod worker;
 #[cfg(feature = "async")]
 pub use batch::Polled;
 pub use batch::{
-    Always, Batch, BatchHandle, Ctx, Decide, Divisible, Event, Failure, Feed, Fold, If, Input,
-    Interrupted, Lend, Outcomes, Plain, Settings, Snapshot, Source, StatefulBatch, Stream,
-    Supervised,
+    Always, Batch, BatchHandle, Completions, Ctx, Decide, Divisible, Event, Failure, Feed, Fold,
+    If, Input, Interrupted, Lend, Outcomes, Plain, Settings, Snapshot, Source, StatefulBatch,
+    Stream, Supervised,
 };
 pub use blocking::blocking;
 pub use broadcast::BroadcastCtx;

@@ -23,6 +23,9 @@ pub(crate) struct Slots<T> {
 // SAFETY: by INVARIANT(once) threads write disjoint slots, and only write; the values then belong to the caller's thread.
 unsafe impl<T: Send> Sync for Slots<T> {}
 
+// SAFETY: it owns its values.
+unsafe impl<T: Send> Send for Slots<T> {}
+
 impl<T> Slots<T> {
     pub(crate) fn new(len: usize) -> Self {
         let mut room = ManuallyDrop::new(Vec::with_capacity(len));
@@ -45,6 +48,28 @@ impl<T> Slots<T> {
         let slot = unsafe { self.first.add(index) };
         // SAFETY: by INVARIANT(once) nobody else touches this slot.
         unsafe { slot.write(MaybeUninit::new(value)) };
+    }
+
+    /// The same slots once more.
+    ///
+    /// # Safety
+    ///
+    /// Each value is taken out, or dropped, through one of them, and none is used once another one was turned into something else.
+    pub(crate) unsafe fn alias(&self) -> Self {
+        Self { ..*self }
+    }
+
+    /// Takes value `index` out.
+    ///
+    /// # Safety
+    ///
+    /// Slot `index` was written, the write happened before this call, and nobody uses the value after it.
+    pub(crate) unsafe fn read(&self, index: usize) -> T {
+        debug_assert!(index < self.len);
+        // SAFETY: within the allocation, by the caller's word.
+        let slot = unsafe { self.first.add(index) };
+        // SAFETY: initialised, by the caller's word.
+        unsafe { slot.cast::<T>().read() }
     }
 
     /// All values, where they are.

@@ -7,13 +7,13 @@
 //! A stream has no report, and gives each outcome out as it comes: there an item that overruns is left behind at once, unless it might be
 //! run again.
 
-use super::oversee::{Deposit, Overseen, Records};
+use super::deposit::{Deposit, Drawn, Keep};
+use super::oversee::{Overseen, Records};
 use super::patrol::Patrol;
 use super::progress::Progress;
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::report::Report;
-use crate::slots::Slots;
 use crate::summary::Counts;
 use crate::sync::Mutex;
 use crate::waiter::Waiter;
@@ -70,9 +70,9 @@ where
         let Some(patrol) = self.patrol.as_ref().filter(|patrol| patrol.leaves_behind()) else {
             return;
         };
-        match (&self.exit, self.outcomes.slots(), &self.progress) {
-            (Some(exit), Some(slots), Some(progress)) => {
-                self.give_out(exit, slots, progress, patrol, waiter);
+        match (&self.exit, self.outcomes.keep(), &self.progress) {
+            (Some(exit), Some(keep), Some(progress)) => {
+                self.give_out(exit, keep, progress, patrol, waiter);
             }
             _ => self.let_go(patrol, waiter),
         }
@@ -96,7 +96,7 @@ where
     fn give_out(
         &self,
         exit: &Exit<R, E>,
-        slots: &Slots<Outcome<R, E>>,
+        keep: &dyn Keep<R, E>,
         progress: &Progress,
         patrol: &Patrol,
         waiter: &Waiter,
@@ -116,7 +116,7 @@ where
         for (post, running) in overdue {
             if post.leave_behind(running.run) {
                 // SAFETY: its participant has lost the claim on the outcome: INVARIANT(once).
-                unsafe { slots.write(running.index, Outcome::TimedOut) };
+                unsafe { keep.slots().write(running.index, Outcome::TimedOut) };
                 state.left += 1;
             }
         }
@@ -130,16 +130,18 @@ where
         drop(state);
         progress.give_up(left + unbegun as u64);
         (0..left).for_each(|_| _ = self.brake.count_failure());
+        let drawn = keep.shut();
         // SAFETY: INVARIANT(given): who settles an item has been counted, or has lost it, and `deliver` is gone, without which there are no
         // records.
-        let outcomes = unsafe { std::ptr::read(slots) };
-        // SAFETY: every item is counted as settled, left behind or a hole. What was written by others is seen, as `settled` and
+        let outcomes = unsafe { keep.slots().alias() };
+        let all_holes = holes.iter().chain(&drawn.items).cloned().collect();
+        // SAFETY: every item is counted as settled, left behind or a hole, or was drawn off. What was written by others is seen, as `settled` and
         // `leave_behind` say.
-        let outcomes = unsafe { Ledger::new(outcomes, holes, || Outcome::Cancelled) };
+        let outcomes = unsafe { Ledger::new(outcomes, all_holes, || Outcome::Cancelled) };
         let mut repeated = self.desk.repeated.lock().clone();
         repeated.sort_unstable();
         let records = Records {
-            counts: count(outcomes.as_slice()),
+            counts: count(outcomes.as_slice(), &drawn),
             outcomes,
             repeated,
             strays: std::mem::take(&mut self.desk.strays.lock()),
@@ -154,8 +156,16 @@ where
     }
 }
 
-fn count<R, E>(outcomes: &[Outcome<R, E>]) -> Counts {
-    let mut counts = Counts::default();
-    outcomes.iter().for_each(|outcome| counts.note(outcome));
+/// `drawn`: what is not among them any more.
+fn count<R, E>(outcomes: &[Outcome<R, E>], drawn: &Drawn) -> Counts {
+    let mut counts = drawn.counts;
+    let end = std::iter::once(outcomes.len()..outcomes.len());
+    let mut next = 0;
+    for gone in drawn.items.iter().cloned().chain(end) {
+        outcomes[next..gone.start]
+            .iter()
+            .for_each(|it| counts.note(it));
+        next = gone.end;
+    }
     counts
 }

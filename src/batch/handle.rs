@@ -1,8 +1,10 @@
 //! A batch that somebody else waits for, or nobody.
 
 use super::brake::Brake;
+use super::completions::Completions;
 use super::progress::{Progress, Snapshot};
 use super::stem::Stem;
+use super::tap::Tap;
 use crate::crew::Crew;
 use crate::error::TaskError;
 use crate::frame;
@@ -13,7 +15,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// A batch that was [submitted](crate::Batch::submit), and its report in time.
@@ -28,6 +30,7 @@ pub struct BatchHandle<R, E> {
     stem: Arc<Stem>,
     brake: Arc<Brake>,
     progress: Arc<Progress>,
+    tap: Arc<Tap<R, E>>,
 }
 
 impl<R, E> BatchHandle<R, E> {
@@ -37,6 +40,7 @@ impl<R, E> BatchHandle<R, E> {
         stem: Arc<Stem>,
         brake: Arc<Brake>,
         progress: Arc<Progress>,
+        tap: Arc<Tap<R, E>>,
     ) -> Self {
         Self {
             crew,
@@ -44,6 +48,7 @@ impl<R, E> BatchHandle<R, E> {
             stem,
             brake,
             progress,
+            tap,
         }
     }
 
@@ -71,10 +76,11 @@ impl<R, E> BatchHandle<R, E> {
             stem,
             brake,
             progress,
+            tap,
         } = self;
         match task.join_timeout(timeout) {
             Ok(result) => Ok(report_of(result)),
-            Err(task) => Err(Self::new(crew, task, stem, brake, progress)),
+            Err(task) => Err(Self::new(crew, task, stem, brake, progress, tap)),
         }
     }
 
@@ -92,6 +98,52 @@ impl<R, E> BatchHandle<R, E> {
     /// How far it has come. O(workers), and disturbs nobody.
     pub fn progress(&self) -> Snapshot {
         self.progress.snapshot()
+    }
+
+    /// The outcomes, each as soon as it is there, in place of the report.
+    ///
+    /// Items that are cancelled before they were begun come last, when the batch has ended. From here on an item costs what it costs to wake
+    /// whoever waits for it.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let handle = rt.batch(0..100).submit(|i, _ctx| Ok::<_, ()>(i * i));
+    /// let mut sum = 0;
+    /// for (index, outcome) in handle.outcomes() {
+    ///     assert_eq!(outcome.done(), Some(index * index));
+    ///     sum += index;
+    /// }
+    /// assert_eq!(sum, 4950);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn outcomes(self) -> Completions<R, E> {
+        self.tap.open();
+        Completions::new(self)
+    }
+
+    /// The report, if the batch has ended; once.
+    pub(super) fn take_report(&mut self) -> Option<Report<R, E>> {
+        if !self.is_finished() {
+            return None;
+        }
+        let mut context = Context::from_waker(Waker::noop());
+        match Pin::new(self).poll(&mut context) {
+            Poll::Ready(report) => Some(report),
+            Poll::Pending => None,
+        }
+    }
+
+    pub(super) fn tap(&self) -> &Tap<R, E> {
+        &self.tap
+    }
+
+    /// Waits until `done` says so, or the batch has ended: as [`join`](Self::join).
+    pub(super) fn wait_until(&self, done: impl Fn() -> bool) {
+        if frame::with_crew(|crew| crew.is_some()) {
+            self.stem.run(true);
+        }
+        self.stem
+            .wait_until(&self.crew, || self.is_finished() || done());
     }
 }
 

@@ -16,7 +16,9 @@
 mod again;
 mod brake;
 mod chunks;
+mod completions;
 mod ctx;
+mod deposit;
 mod each;
 mod event;
 mod exit;
@@ -39,8 +41,10 @@ mod stream;
 mod submit;
 mod supervised;
 mod supervision;
+mod tap;
 mod watch;
 
+pub use completions::Completions;
 pub use ctx::{Ctx, Interrupted};
 pub use event::Event;
 pub use failure::{Always, Decide, Failure, If};

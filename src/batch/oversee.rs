@@ -8,6 +8,7 @@
 use super::again::{Again, Waiting};
 use super::brake::Brake;
 use super::ctx::Ctx;
+use super::deposit::{Deposit, Keep};
 use super::event::{Event, Reporter};
 use super::exit::Exit;
 use super::failure::{Decide, Failure};
@@ -27,49 +28,12 @@ use crate::panic::TaskPanic;
 use crate::policy::retry::Retry;
 use crate::region::Claims;
 use crate::report::Report;
-use crate::slots::Slots;
 use crate::summary::{Counts, StopReason, Summary, WorkerShare};
 use crate::sync::Mutex;
 use crate::waiter::Waiter;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Where the outcomes of items go.
-pub(super) trait Deposit<R, E>: Sync {
-    /// Whether it keeps them all, and with them what is to be known of each in the end.
-    const KEEPS: bool;
-
-    /// # Safety
-    ///
-    /// The caller holds the claim on item `index`, which has ended for good, and this is the first call for it.
-    unsafe fn put(&self, index: usize, outcome: Outcome<R, E>);
-
-    /// Where it keeps them.
-    fn slots(&self) -> Option<&Slots<Outcome<R, E>>> {
-        None
-    }
-
-    /// Where they are given out one by one, and some item hangs: ends that if there will be no more. True if only those are waited for that
-    /// others run.
-    fn awaits_others(&self) -> bool {
-        false
-    }
-}
-
-impl<R: Send, E: Send> Deposit<R, E> for Slots<Outcome<R, E>> {
-    const KEEPS: bool = true;
-
-    #[inline]
-    unsafe fn put(&self, index: usize, outcome: Outcome<R, E>) {
-        // SAFETY: the caller's: INVARIANT(once).
-        unsafe { self.write(index, outcome) };
-    }
-
-    fn slots(&self) -> Option<&Self> {
-        Some(self)
-    }
-}
 
 /// See the [module](self).
 pub(super) struct Overseen<'o, P, M, F, D, K, R, E> {
@@ -137,18 +101,21 @@ impl<R, E> Records<R, E> {
     }
 }
 
-impl<P, M, F, D, R, E> Overseen<'_, P, M, F, D, Slots<Outcome<R, E>>, R, E> {
+impl<P, M, F, D, K: Keep<R, E>, R, E> Overseen<'_, P, M, F, D, K, R, E> {
     /// After all regions have closed.
     pub(super) fn into_records(self) -> Records<R, E> {
         let desk = self.desk;
-        let holes = desk.holes.into_inner();
+        let mut holes = desk.holes.into_inner();
         let mut counts = desk.counts.into_inner();
         counts.cancelled += holes.iter().map(Range::len).sum::<usize>();
         let mut repeated = desk.repeated.into_inner();
         repeated.sort_unstable();
+        // What was drawn off is somebody else's.
+        holes.extend(self.outcomes.shut().items);
         // SAFETY: every item was claimed, or its region would not have closed. Every claim ends in one write or in a hole, or in a
         // wait for the next claim; which closing made visible.
-        let outcomes = unsafe { Ledger::new(self.outcomes, holes, || Outcome::Cancelled) };
+        let outcomes =
+            unsafe { Ledger::new(self.outcomes.into_slots(), holes, || Outcome::Cancelled) };
         Records {
             outcomes,
             counts,

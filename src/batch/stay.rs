@@ -4,8 +4,9 @@
 //! tickets.
 
 use super::ctx::{Ctx, Oversight};
+use super::deposit::Deposit;
 use super::failure::Decide;
-use super::oversee::{Deposit, Overseen};
+use super::oversee::Overseen;
 use super::patrol::{End, Sentry};
 use super::progress::Steps;
 use super::source::parts::Parts;

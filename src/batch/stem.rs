@@ -6,6 +6,7 @@
 use crate::closure::Closure;
 use crate::crew::Crew;
 use crate::frame;
+use crate::help;
 use crate::lineage::Node;
 use crate::sync::Mutex;
 use crate::wait::Wait;
@@ -52,7 +53,7 @@ impl Stem {
         &self.node
     }
 
-    /// Where those sleep that wait for this: one at a time.
+    #[cfg(all(test, loom))]
     pub(super) fn waiter(&self) -> &Waiter {
         &self.waiter
     }
@@ -70,6 +71,17 @@ impl Stem {
                 reads_mail: true,
             }
             .until(done);
+        }
+    }
+
+    /// As [`help_until`](Self::help_until); on a thread that does not sit there it sleeps, and reads its mail.
+    pub(super) fn wait_until(&self, crew: &Crew, done: impl Fn() -> bool) {
+        self.help_until(crew, &done);
+        while !done() {
+            // What is waited for may broadcast, and those who wait for this thread are wanted for that, as it is.
+            if !help::read_mail_for_all() {
+                self.waiter.sleep(None, || done() || help::has_mail());
+            }
         }
     }
 

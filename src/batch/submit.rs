@@ -9,6 +9,7 @@ use super::settings::Settings;
 use super::state::{MakeState, Stateless};
 use super::stem::Stem;
 use super::supervised::Terms;
+use super::tap::{Tap, Tapped};
 use super::{Batch, Source, StatefulBatch};
 use crate::closure::Closure;
 use crate::frame;
@@ -80,6 +81,7 @@ where
         let progress = Progress::new(items, crew.seats(), before.began, before.brake.clone());
         let (brake, progress) = (before.brake.clone(), Arc::new(progress));
         let stem = Stem::new(&crew);
+        let tap = Arc::new(Tap::new(items, stem.clone()));
         let report = Arc::new(Mutex::new(None));
         let (handle, task) = {
             let report = report.clone();
@@ -109,9 +111,11 @@ where
         stem.set_work({
             // Not the stem itself, which has this.
             let (crew, stem) = (crew.clone(), Arc::downgrade(&stem));
+            let tap = tap.clone();
             Closure::new(move |runs_items: &bool| {
                 let stem = stem.upgrade().expect("whoever runs this has it");
-                let run = || batch.oversee(&make, body, caller, terms);
+                let tapped = Tapped::new(items, tap);
+                let run = || batch.oversee(&make, body, caller, terms, tapped);
                 let ended = if *runs_items {
                     run()
                 } else {
@@ -131,7 +135,7 @@ where
         if let Some(errand) = crew.hand_in(Errand::new(work, brake.token().clone())) {
             errand.run_here();
         }
-        BatchHandle::new(crew, handle, stem, brake, progress)
+        BatchHandle::new(crew, handle, stem, brake, progress, tap)
     }
 }
 

@@ -3,13 +3,14 @@
 use super::again::Again;
 use super::brake::Brake;
 use super::ctx::Ctx;
+use super::deposit::{Deposit, Keep};
 use super::exit::{Ended, Exit};
 use super::failure::Decide;
 use super::launch::launch;
 use super::oversee::{Desk, Overseen};
 use super::progress::Progress;
 use super::settings::Supervised;
-use super::source::parts::{IntoParts, Parts};
+use super::source::parts::IntoParts;
 use super::state::{MakeState, Stateless};
 use super::watch::Watch;
 use super::{Batch, Source, StatefulBatch};
@@ -39,7 +40,9 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
     {
         let caller = Location::caller();
         let terms = self.terms();
-        let report = self.oversee(&Stateless, |(), item, ctx| body(item, ctx), caller, terms);
+        let slots = Slots::new(self.source.items());
+        let body = |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
+        let report = self.oversee(&Stateless, body, caller, terms, slots);
         report.expect("there is no exit").0
     }
 
@@ -53,16 +56,18 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
         }
     }
 
-    /// Runs it.
-    pub(super) fn oversee<M, F, R, E>(
+    /// Runs it; the outcomes go `into` that.
+    pub(super) fn oversee<M, F, K, R, E>(
         self,
         make: &M,
         body: F,
         caller: &'static Location<'static>,
         terms: Terms<R, E>,
+        into: K,
     ) -> Ended<R, E>
     where
         M: MakeState<E>,
+        K: Deposit<R, E> + Keep<R, E>,
         F: Fn(&mut M::State, S::Item, &Ctx<'_>) -> Result<R, E> + Sync,
         D: Decide<E>,
         R: Send,
@@ -77,7 +82,6 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
         let crew = self.crew.clone();
         let cuts = self.cuts;
         let parts = IntoParts::into_parts(self.source);
-        let items = parts.items();
         let mut workers = Vec::new();
         let leaves_behind = exit.is_some();
         let run = |watch: Watch<'_, D>| {
@@ -93,7 +97,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
                 reporter: watch.reporter,
                 progress,
                 exit,
-                outcomes: Slots::new(items),
+                outcomes: into,
                 again: Again::new(brake.clone()),
                 desk: Desk::default(),
             };
@@ -142,9 +146,10 @@ impl<S: Source, M, D> StatefulBatch<S, M, Supervised<'_, D>> {
         E: Send,
     {
         let terms = self.batch.terms();
+        let slots = Slots::new(self.batch.source.items());
         let report = self
             .batch
-            .oversee(&self.make, body, Location::caller(), terms);
+            .oversee(&self.make, body, Location::caller(), terms, slots);
         report.expect("there is no exit").0
     }
 }

@@ -13,6 +13,7 @@
 //! input's `next`, and that may take long; so stewards of streams do not count among those that batches wait for. Where items have
 //! deadlines it also gives those that hang their outcomes, as long as it is not inside of that.
 
+mod flow;
 mod inlet;
 mod input;
 mod outcomes;
@@ -23,25 +24,20 @@ pub use input::Input;
 pub use input::Polled;
 pub use outcomes::Outcomes;
 
-use super::again::Again;
 use super::ctx::Ctx;
 use super::failure::Decide;
-use super::oversee::{Desk, Overseen};
-use super::settings::{Plain, Settings, Supervised};
+use super::settings::{Plain, Settings};
 use super::source::parts;
 use super::state::{MakeState, Stateless};
 use super::stem::Stem;
-use super::watch::Watch;
 use super::{Batch, Lend, StatefulBatch};
 use crate::cancel::{Called, CancelToken};
 use crate::closure::Closure;
-use crate::crew::Crew;
 use crate::error::StreamError;
 use crate::frame;
 use crate::isolate;
-use crate::panic::TaskPanic;
-use crate::region::Region;
 use crate::stewards::Errand;
+use flow::Flow;
 use inlet::{Copies, Inlet};
 use outlet::Outlet;
 use std::fmt;
@@ -213,95 +209,6 @@ where
         }
         Outcomes::new(crew, outlet)
     }
-}
-
-/// All that a stream owns.
-struct Flow<I: Input, M, F> {
-    input: I,
-    inlet: Inlet<I::Item>,
-    make: M,
-    body: F,
-    caller: &'static Location<'static>,
-    began: Instant,
-}
-
-impl<I: Input, M, F> Flow<I, M, F> {
-    /// Steward: from the first item to the last.
-    fn run<D, R, E>(self, crew: &Arc<Crew>, settings: Supervised<'_, D>, outlet: &Arc<Outlet<R, E>>)
-    where
-        I: Input<Item: Send>,
-        M: MakeState<E>,
-        F: Fn(&mut M::State, I::Item, &Ctx<'_>) -> Result<R, E> + Sync,
-        D: Decide<E>,
-        R: Send,
-        E: Send,
-    {
-        let (make, input) = (self.make, self.input);
-        let brake = outlet.brake();
-        let run = |watch: Watch<'_, D>| {
-            let overseen = Overseen {
-                crew,
-                parts: self.inlet,
-                make: &make,
-                body: self.body,
-                decide: watch.decide,
-                retry: watch.retry,
-                brake: brake.clone(),
-                patrol: watch.patrol,
-                reporter: watch.reporter,
-                progress: None,
-                exit: None,
-                outcomes: outlet.clone(),
-                again: Again::new(brake.clone()),
-                desk: Desk::default(),
-            };
-            let mut input = Some(input);
-            overseen.run_tickets(self.caller, |region| {
-                let input = input.take().expect("called once");
-                pull(input, &overseen, outlet, region);
-            });
-            // Its body is the user's.
-            isolate::drop_quietly(overseen);
-        };
-        let leaves_behind = settings.retry.is_none();
-        let ((), thrown) = settings.watched(crew, self.began, brake, leaves_behind, run);
-        isolate::drop_quietly((make, thrown));
-        outlet.finish();
-    }
-}
-
-/// Takes from the input what there is room for.
-fn pull<I, M, F, D, R, E>(
-    mut input: I,
-    overseen: &Overseen<'_, Inlet<I::Item>, M, F, D, Arc<Outlet<R, E>>, R, E>,
-    outlet: &Outlet<R, E>,
-    region: &Region<'_>,
-) where
-    I: Input<Item: Send>,
-    R: Send,
-    E: Send,
-{
-    let attend = || overseen.attend(outlet.puller());
-    let (counted, failed) = loop {
-        if !outlet.wait_for_room(|| overseen.has_news(), attend) {
-            break (false, outlet.why_stopped());
-        }
-        let pulled = isolate::catch(|| input.pull(outlet));
-        region.crew.process.stay();
-        match pulled {
-            Ok(Some(item)) => {
-                overseen.parts.push(item);
-                region.add();
-            }
-            Ok(None) => break (true, outlet.why_stopped()),
-            Err(payload) => {
-                let panic = TaskPanic::caught(payload, region.crew.extra());
-                break (true, Some(StreamError::panic(panic)));
-            }
-        }
-    };
-    isolate::drop_quietly(input);
-    outlet.close(counted, failed);
 }
 
 impl<I, M, P> StatefulBatch<Feed<I>, M, P>

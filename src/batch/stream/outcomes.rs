@@ -3,7 +3,6 @@
 use super::outlet::{Given, Outlet};
 use crate::crew::Crew;
 use crate::error::StreamError;
-use crate::help;
 use crate::outcome::Outcome;
 use std::fmt;
 use std::iter::FusedIterator;
@@ -68,12 +67,7 @@ impl<R, E> Iterator for Outcomes<R, E> {
             if let Some(given) = outlet.take() {
                 return given;
             }
-            outlet.stem().help_until(crew, || outlet.has_next());
-            // What is waited for may broadcast, and those who wait for this thread are wanted for that, as it is.
-            if !outlet.has_next() && !help::read_mail_for_all() {
-                let has_come = || outlet.has_next() || help::has_mail();
-                outlet.stem().waiter().sleep(None, has_come);
-            }
+            outlet.stem().wait_until(crew, || outlet.has_next());
         }
     }
 }

@@ -19,7 +19,7 @@
 //! the lock: outcomes that come later are dropped by who brings them, and those that lie here by the consumer. So each is dropped once.
 
 use crate::batch::brake::Brake;
-use crate::batch::oversee::Deposit;
+use crate::batch::deposit::Deposit;
 use crate::batch::stem::Stem;
 use crate::cancel::{Called, CancelToken};
 use crate::error::StreamError;

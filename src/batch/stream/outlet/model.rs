@@ -46,7 +46,8 @@ fn next(outlet: &Far) -> Option<usize> {
         if let Some(given) = outlet.take() {
             return given.map(|next| next.ok().expect("nothing stops it").0);
         }
-        outlet.stem.waiter().sleep(None, || outlet.has_next());
+        let ground = outlet.stem.waiter();
+        ground.sleep(None, || outlet.has_next());
     }
 }
 

@@ -1,0 +1,117 @@
+//! A stream under way: what its steward does from the first item to the last.
+
+use super::inlet::Inlet;
+use super::input::Input;
+use super::outlet::Outlet;
+use crate::batch::again::Again;
+use crate::batch::ctx::Ctx;
+use crate::batch::failure::Decide;
+use crate::batch::oversee::{Desk, Overseen};
+use crate::batch::settings::Supervised;
+use crate::batch::state::MakeState;
+use crate::batch::watch::Watch;
+use crate::crew::Crew;
+use crate::error::StreamError;
+use crate::isolate;
+use crate::panic::TaskPanic;
+use crate::region::Region;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// All that a stream owns.
+pub(super) struct Flow<I: Input, M, F> {
+    pub(super) input: I,
+    pub(super) inlet: Inlet<I::Item>,
+    pub(super) make: M,
+    pub(super) body: F,
+    pub(super) caller: &'static Location<'static>,
+    pub(super) began: Instant,
+}
+
+impl<I: Input, M, F> Flow<I, M, F> {
+    /// Steward: from the first item to the last.
+    pub(super) fn run<D, R, E>(
+        self,
+        crew: &Arc<Crew>,
+        settings: Supervised<'_, D>,
+        outlet: &Arc<Outlet<R, E>>,
+    ) where
+        I: Input<Item: Send>,
+        M: MakeState<E>,
+        F: Fn(&mut M::State, I::Item, &Ctx<'_>) -> Result<R, E> + Sync,
+        D: Decide<E>,
+        R: Send,
+        E: Send,
+    {
+        let (make, input) = (self.make, self.input);
+        let brake = outlet.brake();
+        let run = |watch: Watch<'_, D>| {
+            let overseen = Overseen {
+                crew,
+                parts: self.inlet,
+                make: &make,
+                body: self.body,
+                decide: watch.decide,
+                retry: watch.retry,
+                brake: brake.clone(),
+                patrol: watch.patrol,
+                reporter: watch.reporter,
+                progress: None,
+                exit: None,
+                outcomes: outlet.clone(),
+                again: Again::new(brake.clone()),
+                desk: Desk::default(),
+            };
+            let mut input = Some(input);
+            overseen.run_tickets(self.caller, |region| {
+                let input = input.take().expect("called once");
+                pull(input, &overseen, outlet, region);
+            });
+            // Its body is the user's.
+            isolate::drop_quietly(overseen);
+        };
+        let leaves_behind = settings.retry.is_none();
+        let ((), thrown) = settings.watched(crew, self.began, brake, leaves_behind, run);
+        isolate::drop_quietly((make, thrown));
+        outlet.finish();
+    }
+}
+
+/// The items of a stream, with what looks after them.
+type Streamed<'o, I, M, F, D, R, E> =
+    Overseen<'o, Inlet<<I as Input>::Item>, M, F, D, Arc<Outlet<R, E>>, R, E>;
+
+/// Takes from the input what there is room for.
+fn pull<I, M, F, D, R, E>(
+    mut input: I,
+    overseen: &Streamed<'_, I, M, F, D, R, E>,
+    outlet: &Outlet<R, E>,
+    region: &Region<'_>,
+) where
+    I: Input<Item: Send>,
+    R: Send,
+    E: Send,
+{
+    let attend = || overseen.attend(outlet.puller());
+    let (counted, failed) = loop {
+        if !outlet.wait_for_room(|| overseen.has_news(), attend) {
+            break (false, outlet.why_stopped());
+        }
+        let pulled = isolate::catch(|| input.pull(outlet));
+        region.crew.process.stay();
+        match pulled {
+            Ok(Some(item)) => {
+                overseen.parts.push(item);
+                region.add();
+            }
+            Ok(None) => break (true, outlet.why_stopped()),
+            Err(payload) => {
+                let panic = TaskPanic::caught(payload, region.crew.extra());
+                break (true, Some(StreamError::panic(panic)));
+            }
+        }
+    };
+    isolate::drop_quietly(input);
+    outlet.close(counted, failed);
+}
