@@ -9,6 +9,7 @@ use super::support::regions::{Burst, Region, tiny_after_silence};
 use super::support::results::{self, IsolatedBatch, Supervision};
 use super::support::sorting::{self, MergeSort, Quicksort};
 use super::support::spawns::{self, Handles, Hold, TASKS};
+use super::support::streams;
 use super::support::timed;
 use serde_json::{Map, Value, json};
 use std::thread;
@@ -260,6 +261,24 @@ pub(crate) fn bursty(cell: Cell) -> Measured {
     // With that of the sequential stretches, which is the same for all.
     let cpu = (cpu() - before).as_secs_f64() * 1e3 / bursts.len() as f64;
     Measured::new(quantile(&sorted(bursts), 0.5)).with("CPU ms a burst", cpu)
+}
+
+pub(crate) fn stream(cell: Cell) -> Measured {
+    let peer = cell.start();
+    let expected = streams::expected();
+    median(9, || {
+        let (time, sum) = timed(|| streams::stream(&peer));
+        assert_eq!(sum, expected);
+        time
+    })
+}
+
+/// A short batch beside three long ones; how often the time that it takes alone.
+pub(crate) fn beside(cell: Cell) -> Measured {
+    let peer = cell.start();
+    let alone = median_of(9, || streams::beside(&peer, 0));
+    let beside = median_of(9, || streams::beside(&peer, 3));
+    Measured::new(beside).with("times its own", beside / alone)
 }
 
 pub(crate) fn spawn(cell: Cell) -> Measured {

@@ -73,7 +73,7 @@ impl Workload {
 }
 
 #[rustfmt::skip] // It is a table.
-pub(crate) static WORKLOADS: [Workload; 27] = [
+pub(crate) static WORKLOADS: [Workload; 29] = [
     row("fib", Name::FORKING, &[Tie], measure::fib),
     row("tree-sum", Name::FORKING, &[OfRayon(0.7)], measure::tree_sum),
     row("uts-bin", Name::FORKING, &[SpeedUp(1.8)], measure::uts_bin),
@@ -92,6 +92,8 @@ pub(crate) static WORKLOADS: [Workload; 27] = [
     row("batch-deadlines", Name::COLLECTING, &[OfRayon(1.0)], measure::batch_deadlines),
     row("map", Name::COLLECTING, &[], measure::map),
     row("nested", Name::NESTING, &[], measure::nested),
+    row("stream", Name::NESTING, &[OfRayon(1.0)], measure::stream),
+    row("beside", BESIDE, &[Extra("times its own", 4.5)], measure::beside),
     row("spawn", Name::SPAWNING, &[OfRayon(0.6)], measure::spawn),
     row("spawn-scope", Name::SCOPING, &[], measure::spawn_scope),
     row("spawn-handles", Name::HANDLING, &[], measure::spawn_handles),
@@ -106,6 +108,7 @@ pub(crate) static WORKLOADS: [Workload; 27] = [
 const BATCH: &[Target] = &[OfRayon(0.95), SpeedUp(1.9)];
 /// 64 bytes and the result of 8; one allocation, and a few that are not for a task.
 const HANDLE: &[Target] = &[AtMost(72.0), Extra("allocations", 1.1)];
+const BESIDE: &[Name] = Name::NESTING.split_first().expect("sequential").1;
 const SPAWNING: &[Name] = Name::SPAWNING.split_first().expect("sequential").1;
 const HANDLING: &[Name] = Name::HANDLING.split_first().expect("sequential").1;
 

@@ -12,6 +12,7 @@ pub(crate) mod regions;
 pub(crate) mod results;
 pub(crate) mod sorting;
 pub(crate) mod spawns;
+pub(crate) mod streams;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
