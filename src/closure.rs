@@ -32,6 +32,16 @@ impl<'c, A> Closure<'c, A> {
         }
     }
 
+    /// Without its lifetime.
+    ///
+    /// # Safety
+    ///
+    /// It is called or dropped, and that has returned, before `'c` ends.
+    pub(crate) unsafe fn forever(self) -> Closure<'static, A> {
+        // SAFETY: the same type but for the lifetime, to which the caller keeps.
+        unsafe { std::mem::transmute::<Self, Closure<'static, A>>(self) }
+    }
+
     /// # Safety
     ///
     /// `F` is no larger than `Words`, and aligned no more strictly.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::task::Waker;
 
 /// What a panic throws.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -42,6 +43,13 @@ pub(crate) fn dispose<T>(value: T) -> Option<Payload> {
 /// Drops what nobody will get, whatever its `Drop` throws: the panic hook has heard of it.
 pub(crate) fn drop_quietly<T>(value: T) {
     if let Some(payload) = dispose(value) {
+        discard(payload);
+    }
+}
+
+/// Wakes somebody: what is called is the user's, and the panic hook has heard of what it throws.
+pub(crate) fn wake(waker: Waker) {
+    if let Err(payload) = catch(|| waker.wake()) {
         discard(payload);
     }
 }

@@ -57,6 +57,7 @@ mod shutdown;
 mod sleep;
 mod slots;
 mod spares;
+mod stem;
 mod stewards;
 mod streaming;
 mod summary;

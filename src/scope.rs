@@ -1,16 +1,20 @@
 use crate::caller::Call;
+use crate::cancel::CancelToken;
 use crate::closure::Closure;
 use crate::costs::Site;
 use crate::crew::Crew;
 use crate::drive::{Body, drive};
+use crate::frame;
 use crate::isolate;
 use crate::panic::TaskPanic;
 use crate::region::{Claims, Items, Region, Task};
+use crate::stem::Stem;
 use crate::sync::{AtomicPtr, Mutex, Ordering};
 use crossbeam::deque::{Injector, Steal};
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
+use std::sync::{Arc, Weak};
 
 /// Where closures are spawned that may borrow from outside of it. Made by [`Runtime::scope`](crate::Runtime::scope).
 ///
@@ -21,8 +25,32 @@ pub struct Scope<'scope> {
     spawned: Injector<Closure<'scope, Self>>,
     /// The first panic of a closure.
     panic: Mutex<Option<TaskPanic>>,
+    kept: Mutex<Vec<Kept>>,
     /// `'scope` must not be shortened: what is spawned may hold on to it until the end.
     invariant: PhantomData<fn(&'scope ()) -> &'scope ()>,
+}
+
+/// Something that was handed in, and may borrow: it must be gone before the scope has ended.
+struct Kept {
+    stem: Arc<Stem>,
+    /// To be told to end, if it may go on for ever.
+    ending: Option<CancelToken>,
+}
+
+/// What was handed in; tells its stem when it is gone.
+struct Last<'scope> {
+    work: Option<Closure<'scope, bool>>,
+    stem: Weak<Stem>,
+}
+
+impl Drop for Last<'_> {
+    fn drop(&mut self) {
+        isolate::drop_quietly(self.work.take());
+        // The scope has it, until this.
+        if let Some(stem) = self.stem.upgrade() {
+            stem.end();
+        }
+    }
 }
 
 impl<'scope> Scope<'scope> {
@@ -45,6 +73,42 @@ impl<'scope> Scope<'scope> {
         region.add();
     }
 
+    /// Has the end of the scope wait until `work` is gone, which is work of `stem`. `ending`: tells it then to end, if it would go on for ever.
+    pub(crate) fn keep(
+        &self,
+        stem: &Arc<Stem>,
+        ending: Option<CancelToken>,
+        work: Closure<'scope, bool>,
+    ) -> Closure<'static, bool> {
+        let stem = stem.clone();
+        let mut last = Last {
+            work: Some(work),
+            stem: Arc::downgrade(&stem),
+        };
+        self.kept.lock().push(Kept { stem, ending });
+        let work = Closure::new(move |runs_items: &bool| {
+            let work = last.work.take().expect("called once");
+            work.call(runs_items);
+        });
+        // SAFETY: when it was called or dropped, the stem is told, after all else; and `run` returns only after that.
+        unsafe { work.forever() }
+    }
+
+    /// Waits until what was handed in is gone. After all who might hand in more.
+    fn let_go(&self, crew: &Crew) {
+        let kept = std::mem::take(&mut *self.kept.lock());
+        kept.iter()
+            .filter_map(|kept| kept.ending.as_ref())
+            .for_each(CancelToken::cancel);
+        for Kept { stem, ending } in kept {
+            // As who joins it. A stream is nothing without its steward.
+            if ending.is_none() && frame::with_crew(|crew| crew.is_some()) {
+                stem.run(true);
+            }
+            stem.wait_until(crew, || stem.is_over());
+        }
+    }
+
     /// Runs `body` and all that it spawns, in `crew`.
     pub(crate) fn run<R>(
         crew: &Crew,
@@ -55,6 +119,7 @@ impl<'scope> Scope<'scope> {
             region: AtomicPtr::default(),
             spawned: Injector::new(),
             panic: Mutex::new(None),
+            kept: Mutex::new(Vec::new()),
             invariant: PhantomData,
         };
         let call = Call {
@@ -74,6 +139,7 @@ impl<'scope> Scope<'scope> {
             result = Some(isolate::catch(|| body(&scope)).map_err(|it| TaskPanic::caught(it, 0)));
             crew.process.stay();
         });
+        scope.let_go(crew);
         let of_closures = scope.panic.into_inner();
         match (result.expect("it was called"), of_closures) {
             (Ok(result), None) => result,

@@ -143,10 +143,7 @@ impl<F: FnOnce() -> T + Send, T: Send> Cell<F, T> {
             waker.take()
         };
         if let Some(waker) = waker {
-            // A waker is the user's, too.
-            if let Err(payload) = isolate::catch(|| waker.wake()) {
-                isolate::discard(payload);
-            }
+            isolate::wake(waker);
         }
     }
 }
@@ -218,17 +215,6 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (handle, task) = prepare(crew, body);
-    push(crew, task);
-    handle
-}
-
-/// A task that will do `body`, and the handle to its result.
-pub(crate) fn prepare<F, T>(crew: &Crew, body: F) -> (TaskHandle<T>, Task)
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
     crew.process.enter();
     let cell = Arc::new(Cell {
         state: AtomicU32::new(WAITING),
@@ -248,7 +234,8 @@ where
         // A detached task's result goes here; its `Drop` is the user's.
         isolate::drop_quietly(cell);
     });
-    (handle, task)
+    push(crew, task);
+    handle
 }
 
 /// Spawns `body` into `crew`, for nobody to ask for.
@@ -292,7 +279,7 @@ impl<T> TaskHandle<T> {
     }
 
     /// Waits for what others do.
-    pub(crate) fn wait(self) -> Result<T, TaskError> {
+    fn wait(self) -> Result<T, TaskError> {
         match self.wait_until(None) {
             Ok(result) => result,
             Err(_) => unreachable!("there is no deadline"),

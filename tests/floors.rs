@@ -22,6 +22,7 @@ const FLOORS: [&[&str]; 7] = [
         "drive",
         "help",
         "wait",
+        "stem",
         "delegate",
         "fork",
         "worker",

@@ -8,7 +8,6 @@ use crate::summary::Summary;
 use std::collections::VecDeque;
 use std::fmt;
 use std::iter::{Enumerate, FusedIterator};
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::vec::IntoIter;
 
@@ -70,7 +69,7 @@ impl<R, E> Completions<R, E> {
             if !self.drawn.is_empty() {
                 continue;
             }
-            let report = self.handle.take_report()?;
+            let report = self.handle.ending().take()?;
             self.end(report);
         }
     }
@@ -82,7 +81,7 @@ impl<R, E> Completions<R, E> {
             return Poll::Ready(next);
         }
         self.handle.tap().wakes(context.waker().clone());
-        if let Poll::Ready(report) = Pin::new(&mut self.handle).poll(context) {
+        if let Poll::Ready(report) = self.handle.ending().poll(context) {
             self.end(report);
         }
         self.try_next().map_or(Poll::Pending, Poll::Ready)
@@ -120,7 +119,7 @@ impl<R, E> futures_core::Stream for Completions<R, E> {
     type Item = (usize, Outcome<R, E>);
 
     fn poll_next(
-        self: Pin<&mut Self>,
+        self: std::pin::Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<(usize, Outcome<R, E>)>> {
         Completions::poll_next(self.get_mut(), context)

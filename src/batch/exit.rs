@@ -8,6 +8,7 @@
 //! run again.
 
 use super::deposit::{Deposit, Drawn, Keep};
+use super::ending::Ending;
 use super::oversee::{Overseen, Records};
 use super::patrol::Patrol;
 use super::progress::Progress;
@@ -18,13 +19,11 @@ use crate::summary::Counts;
 use crate::sync::Mutex;
 use crate::waiter::Waiter;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 
-/// Who is given the report, once.
-pub(super) type Deliver<R, E> = Box<dyn FnOnce(Report<R, E>) + Send>;
-
-/// What is left when a batch has ended: its report, and to whom to give it, if not to the caller. Nothing if that was done already.
-pub(super) type Ended<R, E> = Option<(Report<R, E>, Option<Deliver<R, E>>)>;
+/// What is left when a batch has ended: its report, and where to put it, if not into the caller's hands. Nothing if that was done already.
+pub(super) type Ended<R, E> = Option<(Report<R, E>, Option<Arc<Ending<R, E>>>)>;
 
 /// See the [module](self).
 pub(super) struct Exit<R, E> {
@@ -35,24 +34,24 @@ pub(super) struct Exit<R, E> {
 
 struct State<R, E> {
     /// None once the report was given out.
-    deliver: Option<Deliver<R, E>>,
+    ending: Option<Arc<Ending<R, E>>>,
     /// How many items were left behind.
     left: u64,
 }
 
 impl<R, E> Exit<R, E> {
-    pub(super) fn new(deliver: Deliver<R, E>, name: Option<String>, began: Instant) -> Self {
-        let deliver = Some(deliver);
+    pub(super) fn new(ending: Arc<Ending<R, E>>, name: Option<String>, began: Instant) -> Self {
+        let ending = Some(ending);
         Self {
-            state: Mutex::new(State { deliver, left: 0 }),
+            state: Mutex::new(State { ending, left: 0 }),
             name,
             began,
         }
     }
 
-    /// Whoever has the report of the whole batch: to whom to give it, unless that was done before.
-    pub(super) fn into_deliver(self) -> Option<Deliver<R, E>> {
-        self.state.into_inner().deliver
+    /// Whoever has the report of the whole batch: where to put it, unless that was done before.
+    pub(super) fn into_ending(self) -> Option<Arc<Ending<R, E>>> {
+        self.state.into_inner().ending
     }
 }
 
@@ -103,7 +102,7 @@ where
     ) {
         let overdue = patrol.overdue(waiter);
         let mut state = exit.state.lock();
-        if state.deliver.is_none() {
+        if state.ending.is_none() {
             return;
         }
         let holes = self.desk.holes.lock().clone();
@@ -123,7 +122,7 @@ where
         // Some may have just ended of their own accord: they will be counted the next time.
         let is_all = ended + state.left == items;
         patrol.look_again(!is_all);
-        let Some(deliver) = is_all.then(|| state.deliver.take()).flatten() else {
+        let Some(ending) = is_all.then(|| state.ending.take()).flatten() else {
             return;
         };
         let left = state.left;
@@ -131,7 +130,7 @@ where
         progress.give_up(left + unbegun as u64);
         (0..left).for_each(|_| _ = self.brake.count_failure());
         let drawn = keep.shut();
-        // SAFETY: INVARIANT(given): who settles an item has been counted, or has lost it, and `deliver` is gone, without which there are no
+        // SAFETY: INVARIANT(given): who settles an item has been counted, or has lost it, and `ending` is gone, without which there are no
         // records.
         let outcomes = unsafe { keep.slots().alias() };
         let all_holes = holes.iter().chain(&drawn.items).cloned().collect();
@@ -150,7 +149,7 @@ where
         // Those who hang have not booked what they did.
         let workers = Vec::new();
         let stopped = self.brake.reason();
-        deliver(records.into_report(exit.name.clone(), exit.began, workers, stopped));
+        ending.deliver(records.into_report(exit.name.clone(), exit.began, workers, stopped));
         // This thread may never come back.
         self.crew.count_out_steward();
     }

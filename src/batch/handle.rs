@@ -2,21 +2,22 @@
 
 use super::brake::Brake;
 use super::completions::Completions;
+use super::ending::Ending;
 use super::progress::{Progress, Snapshot};
-use super::stem::Stem;
 use super::tap::Tap;
+use crate::closure::Closure;
 use crate::crew::Crew;
-use crate::error::TaskError;
 use crate::frame;
 use crate::report::Report;
+use crate::stem::Stem;
+use crate::stewards::Errand;
 use crate::summary::StopReason;
-use crate::task::TaskHandle;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 /// A batch that was [submitted](crate::Batch::submit), and its report in time.
 ///
@@ -25,8 +26,7 @@ use std::time::Duration;
 #[must_use = "dropping the handle detaches the batch; `let _ =` or `drop` says that this is meant"]
 pub struct BatchHandle<R, E> {
     crew: Arc<Crew>,
-    /// Ends when the report is there.
-    task: TaskHandle<Report<R, E>>,
+    ending: Arc<Ending<R, E>>,
     stem: Arc<Stem>,
     brake: Arc<Brake>,
     progress: Arc<Progress>,
@@ -34,21 +34,44 @@ pub struct BatchHandle<R, E> {
 }
 
 impl<R, E> BatchHandle<R, E> {
+    /// Of a batch that `brake` stops.
     pub(super) fn new(
         crew: Arc<Crew>,
-        task: TaskHandle<Report<R, E>>,
-        stem: Arc<Stem>,
+        items: usize,
         brake: Arc<Brake>,
         progress: Arc<Progress>,
-        tap: Arc<Tap<R, E>>,
     ) -> Self {
+        let stem = Stem::new(&crew);
         Self {
             crew,
-            task,
-            stem,
+            ending: Arc::new(Ending::new(stem.clone())),
             brake,
             progress,
-            tap,
+            tap: Arc::new(Tap::new(items, stem.clone())),
+            stem,
+        }
+    }
+
+    pub(super) fn stem(&self) -> &Arc<Stem> {
+        &self.stem
+    }
+
+    pub(super) fn ending(&self) -> &Arc<Ending<R, E>> {
+        &self.ending
+    }
+
+    pub(super) fn tap(&self) -> &Arc<Tap<R, E>> {
+        &self.tap
+    }
+
+    /// Hands the batch in: `work` runs it, true if on a thread that runs items, too.
+    pub(super) fn begin(&self, work: Closure<'static, bool>) {
+        self.stem.set_work(work);
+        let stem = self.stem.clone();
+        let work = Closure::new(move |runs_items: &bool| stem.run(*runs_items));
+        let errand = Errand::new(work, self.brake.token().clone());
+        if let Some(errand) = self.crew.hand_in(errand) {
+            errand.run_here();
         }
     }
 
@@ -57,11 +80,8 @@ impl<R, E> BatchHandle<R, E> {
     /// A thread that does work of some runtime runs the batch itself, if nobody has begun it; one that sits in the batch's own helps with it,
     /// and runs nothing else. So one worker does not wait for itself. A thread from outside sleeps.
     pub fn join(self) -> Report<R, E> {
-        if frame::with_crew(|crew| crew.is_some()) {
-            self.stem.run(true);
-        }
-        self.stem.help_until(&self.crew, || self.task.is_finished());
-        report_of(self.task.wait())
+        self.wait_until(|| false);
+        self.ending.take().expect("it has ended")
     }
 
     /// As [`join`](Self::join), but for no longer than `timeout`; and meanwhile this thread helps nobody.
@@ -70,23 +90,21 @@ impl<R, E> BatchHandle<R, E> {
     ///
     /// The handle, if the batch has not ended by then.
     pub fn join_timeout(self, timeout: Duration) -> Result<Report<R, E>, Self> {
-        let Self {
-            crew,
-            task,
-            stem,
-            brake,
-            progress,
-            tap,
-        } = self;
-        match task.join_timeout(timeout) {
-            Ok(result) => Ok(report_of(result)),
-            Err(task) => Err(Self::new(crew, task, stem, brake, progress, tap)),
+        // A time that cannot be told is never reached.
+        let Some(deadline) = Instant::now().checked_add(timeout) else {
+            return Ok(self.join());
+        };
+        if !self.is_finished() {
+            self.crew.process.enter();
+            self.stem.sleep_until(Some(deadline), || self.is_finished());
         }
+        let report = self.ending.take();
+        report.ok_or(self)
     }
 
     /// Whether the batch has ended.
     pub fn is_finished(&self) -> bool {
-        self.task.is_finished()
+        self.ending.is_over()
     }
 
     /// Stops the batch: items not begun are [`Cancelled`](crate::Outcome::Cancelled); those that run are told so by
@@ -121,24 +139,12 @@ impl<R, E> BatchHandle<R, E> {
         Completions::new(self)
     }
 
-    /// The report, if the batch has ended; once.
-    pub(super) fn take_report(&mut self) -> Option<Report<R, E>> {
-        if !self.is_finished() {
-            return None;
-        }
-        let mut context = Context::from_waker(Waker::noop());
-        match Pin::new(self).poll(&mut context) {
-            Poll::Ready(report) => Some(report),
-            Poll::Pending => None,
-        }
-    }
-
-    pub(super) fn tap(&self) -> &Tap<R, E> {
-        &self.tap
-    }
-
     /// Waits until `done` says so, or the batch has ended: as [`join`](Self::join).
     pub(super) fn wait_until(&self, done: impl Fn() -> bool) {
+        if self.is_finished() {
+            return;
+        }
+        self.crew.process.enter();
         if frame::with_crew(|crew| crew.is_some()) {
             self.stem.run(true);
         }
@@ -147,9 +153,11 @@ impl<R, E> BatchHandle<R, E> {
     }
 }
 
-fn report_of<R, E>(result: Result<Report<R, E>, TaskError>) -> Report<R, E> {
-    result
-        .unwrap_or_else(|error| panic!("a batch gives its report, whatever its items did: {error}"))
+impl<R, E> Drop for BatchHandle<R, E> {
+    fn drop(&mut self) {
+        // A report that comes later goes with its batch.
+        self.ending.forget();
+    }
 }
 
 impl<R, E> Future for BatchHandle<R, E> {
@@ -158,8 +166,11 @@ impl<R, E> Future for BatchHandle<R, E> {
     /// # Panics
     ///
     /// If it is polled again after it was ready.
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.task).poll(context).map(report_of)
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if !self.is_finished() {
+            self.crew.process.enter();
+        }
+        self.ending.poll(context)
     }
 }
 

@@ -7,16 +7,13 @@ use super::handle::BatchHandle;
 use super::progress::Progress;
 use super::settings::Settings;
 use super::state::{MakeState, Stateless};
-use super::stem::Stem;
 use super::supervised::Terms;
-use super::tap::{Tap, Tapped};
+use super::tap::Tapped;
 use super::{Batch, Source, StatefulBatch};
 use crate::closure::Closure;
 use crate::frame;
 use crate::isolate;
-use crate::stewards::Errand;
-use crate::sync::{Mutex, Ordering, fence};
-use crate::task;
+use crate::scope::Scope;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -53,89 +50,93 @@ where
         R: Send + 'static,
         E: Send + 'static,
     {
-        let caller = Location::caller();
-        self.hand_in(
-            Stateless,
-            move |(), item, ctx: &Ctx<'_>| body(item, ctx),
-            caller,
-        )
+        let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
+        let (handle, work) = self.into_work(Stateless, body, Location::caller());
+        handle.begin(work);
+        handle
+    }
+}
+
+impl<S: Source, P> Batch<S, P> {
+    /// As [`submit`](Self::submit), of a batch that may borrow what outlives `scope`; which waits in the end until it is gone, whatever became
+    /// of the handle.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let (words, numbers) = (["a", "bc"], [1, 2, 3]);
+    /// let (lengths, sum) = rt.scope(|scope| {
+    ///     let lengths = rt.batch(&words).submit_in(scope, |word, _ctx| Ok::<_, ()>(word.len()));
+    ///     let squares = rt.batch(&numbers).submit_in(scope, |n, _ctx| Ok::<_, ()>(n * n));
+    ///     let sum: i32 = squares.outcomes().filter_map(|(_, outcome)| outcome.done()).sum();
+    ///     (lengths.join().into_results().unwrap(), sum)
+    /// });
+    /// assert_eq!((lengths, sum), (vec![1, 2], 14));
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    #[track_caller]
+    pub fn submit_in<'scope, R, E, F>(self, scope: &Scope<'scope>, body: F) -> BatchHandle<R, E>
+    where
+        S: Send + 'scope,
+        P: Settings<'scope>,
+        P::Decide: Decide<E> + Send + 'scope,
+        F: Fn(S::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'scope,
+        R: Send + 'scope,
+        E: Send + 'scope,
+    {
+        let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
+        let (handle, work) = self.into_work(Stateless, body, Location::caller());
+        handle.begin(scope.keep(handle.stem(), None, work));
+        handle
     }
 
-    fn hand_in<M, F, R, E>(
+    /// The handle, and what runs the batch: true on a thread that runs items, too.
+    fn into_work<'w, M, F, R, E>(
         self,
         make: M,
         body: F,
         caller: &'static Location<'static>,
-    ) -> BatchHandle<R, E>
+    ) -> (BatchHandle<R, E>, Closure<'w, bool>)
     where
-        M: MakeState<E> + Send + 'static,
-        F: Fn(&mut M::State, S::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'static,
-        P::Decide: Decide<E>,
-        R: Send + 'static,
-        E: Send + 'static,
+        S: Send + 'w,
+        P: Settings<'w>,
+        P::Decide: Decide<E> + Send + 'w,
+        M: MakeState<E> + Send + 'w,
+        F: Fn(&mut M::State, S::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'w,
+        R: Send + 'w,
+        E: Send + 'w,
     {
         let batch = self.with_settings(Settings::supervised);
         let crew = batch.crew.clone();
+        crew.process.enter();
         let before = batch.terms();
         let items = batch.source.items();
         let progress = Progress::new(items, crew.seats(), before.began, before.brake.clone());
-        let (brake, progress) = (before.brake.clone(), Arc::new(progress));
-        let stem = Stem::new(&crew);
-        let tap = Arc::new(Tap::new(items, stem.clone()));
-        let report = Arc::new(Mutex::new(None));
-        let (handle, task) = {
-            let report = report.clone();
-            let take = move || {
-                report
-                    .lock()
-                    .take()
-                    .expect("it is there before this is called")
-            };
-            task::prepare(&crew, take)
-        };
-        let deliver = {
-            let (stem, extra) = (stem.clone(), crew.extra());
-            Box::new(move |given| {
-                *report.lock() = Some(given);
-                task.call(&extra);
-                // Pairs with the fence of who waits for it.
-                fence(Ordering::SeqCst);
-                stem.rouse();
-            })
-        };
+        let progress = Arc::new(progress);
+        let handle = BatchHandle::new(crew.clone(), items, before.brake.clone(), progress.clone());
+        let ending = handle.ending().clone();
         let terms = Terms {
-            progress: Some(progress.clone()),
-            exit: Some(Exit::new(deliver, batch.name.clone(), before.began)),
+            progress: Some(progress),
+            exit: Some(Exit::new(ending, batch.name.clone(), before.began)),
             ..before
         };
-        stem.set_work({
-            // Not the stem itself, which has this.
-            let (crew, stem) = (crew.clone(), Arc::downgrade(&stem));
-            let tap = tap.clone();
-            Closure::new(move |runs_items: &bool| {
-                let stem = stem.upgrade().expect("whoever runs this has it");
-                let tapped = Tapped::new(items, tap);
-                let run = || batch.oversee(&make, body, caller, terms, tapped);
-                let ended = if *runs_items {
-                    run()
-                } else {
-                    frame::enter_unseated(&crew, stem.node(), run)
-                };
-                // All that the batch owned is gone when its report comes.
-                isolate::drop_quietly(make);
-                if let Some((report, Some(deliver))) = ended {
-                    deliver(report);
-                }
-            })
+        // Not the stem itself, which has this.
+        let (stem, tap) = (Arc::downgrade(handle.stem()), handle.tap().clone());
+        let work = Closure::new(move |runs_items: &bool| {
+            let stem = stem.upgrade().expect("whoever runs this has it");
+            let tapped = Tapped::new(items, tap);
+            let run = || batch.oversee(&make, body, caller, terms, tapped);
+            let ended = if *runs_items {
+                run()
+            } else {
+                frame::enter_unseated(&crew, stem.node(), run)
+            };
+            // All that the batch owned is gone when its report comes.
+            isolate::drop_quietly(make);
+            if let Some((report, Some(ending))) = ended {
+                ending.deliver(report);
+            }
         });
-        let work = {
-            let stem = stem.clone();
-            Closure::new(move |runs_items: &bool| stem.run(*runs_items))
-        };
-        if let Some(errand) = crew.hand_in(Errand::new(work, brake.token().clone())) {
-            errand.run_here();
-        }
-        BatchHandle::new(crew, handle, stem, brake, progress, tap)
+        (handle, work)
     }
 }
 
@@ -156,6 +157,28 @@ where
         R: Send + 'static,
         E: Send + 'static,
     {
-        self.batch.hand_in(self.make, body, Location::caller())
+        let (handle, work) = self.batch.into_work(self.make, body, Location::caller());
+        handle.begin(work);
+        handle
+    }
+}
+
+impl<S: Source, M, P> StatefulBatch<S, M, P> {
+    /// As [`Batch::submit_in`], with the participation's state as the body's first argument.
+    #[track_caller]
+    #[allow(private_bounds, reason = "as `run`")]
+    pub fn submit_in<'scope, R, E, F>(self, scope: &Scope<'scope>, body: F) -> BatchHandle<R, E>
+    where
+        S: Send + 'scope,
+        P: Settings<'scope>,
+        P::Decide: Decide<E> + Send + 'scope,
+        M: MakeState<E> + Send + 'scope,
+        F: Fn(&mut M::State, S::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'scope,
+        R: Send + 'scope,
+        E: Send + 'scope,
+    {
+        let (handle, work) = self.batch.into_work(self.make, body, Location::caller());
+        handle.begin(scope.keep(handle.stem(), None, work));
+        handle
     }
 }

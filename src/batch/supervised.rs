@@ -107,26 +107,26 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
             } else {
                 overseen.run_tickets(caller, |_| launch_all());
             }
-            let deliver = match overseen.exit.take() {
+            let ending = match overseen.exit.take() {
                 // It was given out while some item hung, which has ended now.
-                Some(exit) => match exit.into_deliver() {
+                Some(exit) => match exit.into_ending() {
                     None => {
                         crew.stewards.count_in();
                         return None;
                     }
-                    deliver => deliver,
+                    ending => ending,
                 },
                 None => None,
             };
-            Some((overseen.into_records(), deliver))
+            Some((overseen.into_records(), ending))
         };
         let (records, thrown) = self
             .settings
             .watched(&crew, began, &brake, leaves_behind, run);
-        let (mut records, deliver) = records?;
+        let (mut records, ending) = records?;
         records.strays.extend(thrown);
         let report = records.into_report(self.name, began, workers, brake.reason());
-        Some((report, deliver))
+        Some((report, ending))
     }
 }
 

@@ -11,11 +11,11 @@
 //! lock, and with them the notes: what was drawn is no longer the report's.
 
 use super::deposit::{Deposit, Drawn, Keep};
-use super::stem::Stem;
 use crate::barrier::Barrier;
 use crate::isolate;
 use crate::outcome::Outcome;
 use crate::slots::Slots;
+use crate::stem::Stem;
 use crate::summary::Counts;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, fence};
 use std::collections::VecDeque;
@@ -99,11 +99,8 @@ impl<R, E> Tap<R, E> {
         fence(Ordering::SeqCst);
         self.stem.rouse();
         let waker = self.waker.lock().take();
-        if let Some(waker) = waker
-            && let Err(payload) = isolate::catch(|| waker.wake())
-        {
-            // A waker is the user's, too.
-            isolate::discard(payload);
+        if let Some(waker) = waker {
+            isolate::wake(waker);
         }
     }
 

@@ -29,13 +29,15 @@ use super::failure::Decide;
 use super::settings::{Plain, Settings};
 use super::source::parts;
 use super::state::{MakeState, Stateless};
-use super::stem::Stem;
 use super::{Batch, Lend, StatefulBatch};
-use crate::cancel::{Called, CancelToken};
+use crate::cancel::CancelToken;
 use crate::closure::Closure;
+use crate::crew::Crew;
 use crate::error::StreamError;
 use crate::frame;
 use crate::isolate;
+use crate::scope::Scope;
+use crate::stem::Stem;
 use crate::stewards::Errand;
 use flow::Flow;
 use inlet::{Copies, Inlet};
@@ -139,75 +141,122 @@ where
         R: Send + 'static,
         E: Send + 'static,
     {
-        let caller = Location::caller();
-        self.flow(
-            Stateless,
-            move |(), item, ctx: &Ctx<'_>| body(item, ctx),
-            caller,
-        )
+        let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
+        let (handed, work) = self.into_work(Stateless, body, Location::caller());
+        handed.begin(work)
+    }
+}
+
+impl<I: Input, P> Batch<Feed<I>, P> {
+    /// As [`run`](Self::run), of a stream that may borrow what outlives `scope`; which takes nothing more from the input in the end, and waits until the
+    /// stream is gone, whatever became of its outcomes.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let text = String::from("to be or not");
+    /// let longest = rt.scope(|scope| {
+    ///     let lengths = rt.stream(text.split(' ')).run_in(scope, |word, _ctx| Ok::<_, ()>(word.len()));
+    ///     lengths.filter_map(|next| next.ok()?.1.done()).max()
+    /// });
+    /// assert_eq!(longest, Some(3));
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    #[track_caller]
+    pub fn run_in<'scope, R, E, F>(self, scope: &Scope<'scope>, body: F) -> Outcomes<R, E>
+    where
+        I: Input<Item: Send> + Send + 'scope,
+        I::Item: 'scope,
+        P: Settings<'scope>,
+        P::Decide: Decide<E> + Send + 'scope,
+        F: Fn(I::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'scope,
+        R: Send + 'scope,
+        E: Send + 'scope,
+    {
+        let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
+        let (handed, work) = self.into_work(Stateless, body, Location::caller());
+        handed.begin_in(scope, work)
     }
 
-    fn flow<M, F, R, E>(
+    /// What is to be handed in, and what runs it: true on a thread that runs items, too, and so cannot wait for an input.
+    fn into_work<'w, M, F, R, E>(
         self,
         make: M,
         body: F,
         caller: &'static Location<'static>,
-    ) -> Outcomes<R, E>
+    ) -> (Handed<R, E>, Closure<'w, bool>)
     where
-        M: MakeState<E> + Send + 'static,
-        F: Fn(&mut M::State, I::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'static,
-        P::Decide: Decide<E>,
-        R: Send + 'static,
-        E: Send + 'static,
+        I: Input<Item: Send> + Send + 'w,
+        I::Item: 'w,
+        P: Settings<'w>,
+        P::Decide: Decide<E> + Send + 'w,
+        M: MakeState<E> + Send + 'w,
+        F: Fn(&mut M::State, I::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'w,
+        R: Send + 'w,
+        E: Send + 'w,
     {
         let batch = self.with_settings(Settings::supervised);
-        let (crew, feed) = (batch.crew, batch.source);
+        let (crew, feed, settings) = (batch.crew, batch.source, batch.settings);
         crew.process.enter();
-        let brake = Arc::new(batch.settings.brake(usize::MAX));
+        let brake = Arc::new(settings.brake(usize::MAX));
         let ending = CancelToken::new();
         let window = feed.window.unwrap_or(4 * crew.places().max(1));
-        let outlet = Arc::new(Outlet::new(
-            window,
-            feed.ordered,
-            brake.clone(),
-            ending.clone(),
-            Stem::new(&crew),
-        ));
-        let called: Arc<dyn Called> = outlet.clone();
-        for token in [brake.token(), &ending] {
-            token.calls(Arc::downgrade(&called));
-        }
-        let errand = {
-            let (crew, outlet) = (crew.clone(), outlet.clone());
-            let flow = Flow {
-                input: feed.input,
-                inlet: Inlet::new(feed.copy),
-                make,
-                body,
-                caller,
-                began: Instant::now(),
-            };
-            let settings = batch.settings;
-            Closure::new(move |runs_items: &bool| {
-                if *runs_items {
-                    // There is no thread that could wait for the input.
-                    let error = match crew.stewards.is_closed() {
-                        true => StreamError::ended(),
-                        false => StreamError::no_thread(),
-                    };
-                    isolate::drop_quietly((flow, settings));
-                    outlet.fail(error);
-                } else {
-                    let node = outlet.stem().node();
-                    frame::enter_unseated(&crew, node, || flow.run(&crew, settings, &outlet));
-                }
-            })
+        let stem = Stem::new(&crew);
+        let outlet = Outlet::new(window, feed.ordered, brake, ending.clone(), stem);
+        let handed = Handed {
+            crew: crew.clone(),
+            outlet: Arc::new(outlet),
+            ending,
         };
-        let errand = Errand::apart(errand, brake.token().clone(), ending);
-        if let Some(errand) = crew.hand_in(errand) {
+        let flow = Flow {
+            input: feed.input,
+            inlet: Inlet::new(feed.copy),
+            make,
+            body,
+            caller,
+            began: Instant::now(),
+        };
+        let outlet = handed.outlet.clone();
+        let work = Closure::new(move |runs_items: &bool| {
+            if *runs_items {
+                let error = match crew.stewards.is_closed() {
+                    true => StreamError::ended(),
+                    false => StreamError::no_thread(),
+                };
+                isolate::drop_quietly((flow, settings));
+                outlet.fail(error);
+            } else {
+                let node = outlet.stem().node();
+                frame::enter_unseated(&crew, node, || flow.run(&crew, settings, &outlet));
+            }
+        });
+        (handed, work)
+    }
+}
+
+/// A stream that is to be handed in.
+struct Handed<R, E> {
+    crew: Arc<Crew>,
+    outlet: Arc<Outlet<R, E>>,
+    ending: CancelToken,
+}
+
+impl<R, E> Handed<R, E> {
+    fn begin(self, work: Closure<'static, bool>) -> Outcomes<R, E> {
+        let token = self.outlet.brake().token().clone();
+        let errand = Errand::apart(work, token, self.ending);
+        if let Some(errand) = self.crew.hand_in(errand) {
             errand.run_here();
         }
-        Outcomes::new(crew, outlet)
+        Outcomes::new(self.crew, self.outlet)
+    }
+
+    fn begin_in<'scope>(
+        self,
+        scope: &Scope<'scope>,
+        work: Closure<'scope, bool>,
+    ) -> Outcomes<R, E> {
+        let work = scope.keep(self.outlet.stem(), Some(self.ending.clone()), work);
+        self.begin(work)
     }
 }
 
@@ -231,7 +280,28 @@ where
         R: Send + 'static,
         E: Send + 'static,
     {
-        self.batch.flow(self.make, body, Location::caller())
+        let (handed, work) = self.batch.into_work(self.make, body, Location::caller());
+        handed.begin(work)
+    }
+}
+
+impl<I: Input, M, P> StatefulBatch<Feed<I>, M, P> {
+    /// As [`Batch::run_in`], with the participation's state as the body's first argument.
+    #[track_caller]
+    #[allow(private_bounds, reason = "as `run`")]
+    pub fn run_in<'scope, R, E, F>(self, scope: &Scope<'scope>, body: F) -> Outcomes<R, E>
+    where
+        I: Input<Item: Send> + Send + 'scope,
+        I::Item: 'scope,
+        P: Settings<'scope>,
+        P::Decide: Decide<E> + Send + 'scope,
+        M: MakeState<E> + Send + 'scope,
+        F: Fn(&mut M::State, I::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'scope,
+        R: Send + 'scope,
+        E: Send + 'scope,
+    {
+        let (handed, work) = self.batch.into_work(self.make, body, Location::caller());
+        handed.begin_in(scope, work)
     }
 }
 

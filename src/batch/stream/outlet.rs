@@ -20,11 +20,11 @@
 
 use crate::batch::brake::Brake;
 use crate::batch::deposit::Deposit;
-use crate::batch::stem::Stem;
 use crate::cancel::{Called, CancelToken};
 use crate::error::StreamError;
 use crate::isolate;
 use crate::outcome::Outcome;
+use crate::stem::Stem;
 use crate::summary::StopReason;
 use crate::sync::Mutex;
 use crate::waiter::Waiter;
@@ -42,12 +42,21 @@ pub(super) type Given<R, E> = Option<Result<Indexed<R, E>, StreamError>>;
 pub(super) struct Outlet<R, E> {
     desk: Mutex<Desk<R, E>>,
     window: usize,
-    puller: Waiter,
+    puller: Arc<Puller>,
     brake: Arc<Brake>,
-    /// Its runtime ends.
+    /// Its runtime ends, or its scope.
     ending: CancelToken,
     /// Where the consumer sleeps.
     stem: Arc<Stem>,
+}
+
+/// Where the puller sleeps. It is called when the stream is stopped, and when its runtime or scope ends.
+struct Puller(Waiter);
+
+impl Called for Puller {
+    fn call(&self) {
+        self.0.rouse();
+    }
 }
 
 struct Desk<R, E> {
@@ -130,10 +139,15 @@ impl<R, E> Outlet<R, E> {
             waker: None,
             is_deserted: false,
         };
+        let puller = Arc::new(Puller(Waiter::new()));
+        let called: Arc<dyn Called> = puller.clone();
+        for token in [brake.token(), &ending] {
+            token.calls(Arc::downgrade(&called));
+        }
         Self {
             desk: Mutex::new(desk),
             window,
-            puller: Waiter::new(),
+            puller,
             brake,
             ending,
             stem,
@@ -144,7 +158,7 @@ impl<R, E> Outlet<R, E> {
         &self.brake
     }
 
-    pub(super) fn stem(&self) -> &Stem {
+    pub(super) fn stem(&self) -> &Arc<Stem> {
         &self.stem
     }
 
@@ -169,7 +183,7 @@ impl<R, E> Outlet<R, E> {
             // Not for each place that gets free: one wake-up for half a window.
             let has_room = || self.desk.lock().held <= self.window / 2;
             let look = || self.is_stopped() || has_news() || has_room();
-            self.puller.sleep(None, look);
+            self.puller.0.sleep(None, look);
         }
         false
     }
@@ -191,7 +205,7 @@ impl<R, E> Outlet<R, E> {
 
     /// Where the puller sleeps.
     pub(super) fn puller(&self) -> &Waiter {
-        &self.puller
+        &self.puller.0
     }
 
     /// All that was pulled has its outcome, and nothing more comes.
@@ -216,11 +230,8 @@ impl<R, E> Outlet<R, E> {
 
     fn tell_consumer(&self, waker: Option<Waker>) {
         self.stem.rouse();
-        if let Some(waker) = waker
-            && let Err(payload) = isolate::catch(|| waker.wake())
-        {
-            // A waker is the user's, too.
-            isolate::discard(payload);
+        if let Some(waker) = waker {
+            isolate::wake(waker);
         }
     }
 
@@ -238,7 +249,7 @@ impl<R, E> Outlet<R, E> {
             let has_room = desk.held <= self.window / 2;
             drop(desk);
             if has_room {
-                self.puller.rouse();
+                self.puller.0.rouse();
             }
             return Some(Some(Ok(indexed)));
         }
@@ -313,13 +324,6 @@ impl<R: Send, E: Send> Deposit<R, E> for Arc<Outlet<R, E>> {
             self.finish();
         }
         !is_open && owed > 0
-    }
-}
-
-/// It is called when the stream is stopped, and when its runtime ends.
-impl<R: Send, E: Send> Called for Outlet<R, E> {
-    fn call(&self) {
-        self.puller.rouse();
     }
 }
 

@@ -18,17 +18,13 @@ type Far = Arc<Outlet<Counted, ()>>;
 fn outlet(ground: &Ground, window: usize, ordered: bool) -> Far {
     let brake = Arc::new(Brake::new(CancelToken::new(), u64::MAX));
     let stem = Stem::new(ground.crew());
-    let outlet = Arc::new(Outlet::new(
+    Arc::new(Outlet::new(
         window,
         ordered,
         brake,
         CancelToken::new(),
         stem,
-    ));
-    let called: Arc<dyn Called> = outlet.clone();
-    outlet.brake.token().calls(Arc::downgrade(&called));
-    outlet.ending.calls(Arc::downgrade(&called));
-    outlet
+    ))
 }
 
 fn pulls(outlet: &Far) -> bool {

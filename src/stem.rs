@@ -8,24 +8,27 @@ use crate::crew::Crew;
 use crate::frame;
 use crate::help;
 use crate::lineage::Node;
-use crate::sync::Mutex;
+use crate::sync::{AtomicBool, Mutex, Ordering, fence};
 use crate::wait::Wait;
 use crate::waiter::Waiter;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// See the [module](self).
-pub(super) struct Stem {
+pub(crate) struct Stem {
     /// INVARIANT(stem): its waiter is the one below, which lies in a box and so stays where it is; this goes first.
     node: Node<'static>,
     waiter: Box<Waiter>,
     /// Runs the work, until somebody takes it to do so: true if that one runs items, too.
     work: Mutex<Option<Work>>,
+    /// All that the work consisted of is gone.
+    is_over: AtomicBool,
 }
 
-pub(super) type Work = Closure<'static, bool>;
+pub(crate) type Work = Closure<'static, bool>;
 
 impl Stem {
-    pub(super) fn new(crew: &Crew) -> Arc<Self> {
+    pub(crate) fn new(crew: &Crew) -> Arc<Self> {
         let waiter = Box::new(Waiter::new());
         let address: *const Waiter = &raw const *waiter;
         // SAFETY: INVARIANT(stem).
@@ -34,33 +37,47 @@ impl Stem {
             node: Node::new(None, stays, crew.id()),
             waiter,
             work: Mutex::new(None),
+            is_over: AtomicBool::new(false),
         })
     }
 
-    pub(super) fn set_work(&self, work: Work) {
+    pub(crate) fn set_work(&self, work: Work) {
         *self.work.lock() = Some(work);
     }
 
     /// Does the work, if nobody does.
-    pub(super) fn run(&self, runs_items: bool) {
+    pub(crate) fn run(&self, runs_items: bool) {
         let work = self.work.lock().take();
         if let Some(work) = work {
             work.call(&runs_items);
         }
     }
 
-    pub(super) fn node(&self) -> &Node<'_> {
+    /// All that the work consisted of is gone. For those who [wait](Self::is_over) for that.
+    pub(crate) fn end(&self) {
+        // Release pairs with the Acquire in `is_over`.
+        self.is_over.store(true, Ordering::Release);
+        // Pairs with the fence of who falls asleep.
+        fence(Ordering::SeqCst);
+        self.rouse();
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn node(&self) -> &Node<'_> {
         &self.node
     }
 
     #[cfg(all(test, loom))]
-    pub(super) fn waiter(&self) -> &Waiter {
+    pub(crate) fn waiter(&self) -> &Waiter {
         &self.waiter
     }
 
     /// Waits until `done` says so, if this thread sits in `crew`, and helps meanwhile with this and nothing else. Whoever makes that
     /// true fences (`SeqCst`) and [rouses](Self::rouse).
-    pub(super) fn help_until(&self, crew: &Crew, done: impl Fn() -> bool) {
+    pub(crate) fn help_until(&self, crew: &Crew, done: impl Fn() -> bool) {
         if let Some(worker) = frame::seat_in(crew) {
             Wait {
                 crew,
@@ -75,18 +92,29 @@ impl Stem {
     }
 
     /// As [`help_until`](Self::help_until); on a thread that does not sit there it sleeps, and reads its mail.
-    pub(super) fn wait_until(&self, crew: &Crew, done: impl Fn() -> bool) {
+    pub(crate) fn wait_until(&self, crew: &Crew, done: impl Fn() -> bool) {
         self.help_until(crew, &done);
+        self.sleep_until(None, done);
+    }
+
+    /// Sleeps until `done` says so, and helps nobody; but for no longer than the `deadline`. False if that has come first.
+    pub(crate) fn sleep_until(&self, deadline: Option<Instant>, done: impl Fn() -> bool) -> bool {
         while !done() {
             // What is waited for may broadcast, and those who wait for this thread are wanted for that, as it is.
-            if !help::read_mail_for_all() {
-                self.waiter.sleep(None, || done() || help::has_mail());
+            if help::read_mail_for_all() {
+                continue;
             }
+            let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return false;
+            }
+            self.waiter.sleep(left, || done() || help::has_mail());
         }
+        true
     }
 
     /// What somebody may wait for here has happened, after a fence, or under a lock that this one takes to look.
-    pub(super) fn rouse(&self) {
+    pub(crate) fn rouse(&self) {
         self.waiter.rouse();
     }
 }

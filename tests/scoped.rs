@@ -1,0 +1,234 @@
+//! Batches and streams that are handed in and borrow: their scope waits until they are gone.
+
+mod support;
+
+use ganger::Outcome;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Barrier, Mutex};
+use support::{Ledger, Random, THREADS, eventually, everywhere, runtime, watched};
+
+#[test]
+fn what_they_borrow_is_there_until_they_are_gone() {
+    watched(|| {
+        everywhere(|rt| {
+            for way in 0..5 {
+                let ledger = Ledger::default();
+                let items: Vec<_> = (0..200).map(|i| ledger.make::<8>(i)).collect();
+                let runs = AtomicUsize::new(0);
+                rt.scope(|scope| {
+                    let handle = rt.batch(&items).submit_in(scope, |item, ctx| {
+                        assert!(item.is_sound());
+                        runs.fetch_add(1, Ordering::Relaxed);
+                        // The results borrow, too.
+                        if ctx.index() % 2 == 0 {
+                            Ok(item)
+                        } else {
+                            Err(&item.index)
+                        }
+                    });
+                    match way {
+                        0 => {
+                            let report = handle.join();
+                            assert_eq!(report.summary().done(), 100);
+                            for (i, outcome) in report.outcomes().iter().enumerate() {
+                                match outcome {
+                                    Outcome::Done(item) => assert_eq!(item.index, i),
+                                    Outcome::Failed(index) => assert_eq!(**index, i),
+                                    other => panic!("{other:?}"),
+                                }
+                            }
+                        }
+                        1 => drop(handle),
+                        2 => std::mem::forget(handle),
+                        3 => {
+                            handle.cancel();
+                            drop(handle);
+                        }
+                        _ => assert_eq!(handle.outcomes().take(150).count(), 150),
+                    }
+                });
+                let runs = runs.load(Ordering::Relaxed);
+                assert!(runs == 200 || way == 3, "{runs} in way {way}");
+                drop(items);
+                ledger.assert_settled();
+            }
+        });
+    });
+}
+
+#[test]
+fn several_run_at_once() {
+    watched(|| {
+        // The thread that is in the scope has the seat of one of the workers.
+        for threads in [3, 8] {
+            let rt = runtime(threads);
+            let meet = Barrier::new(2);
+            let sum = rt.scope(|scope| {
+                let handles = [10, 20].map(|n| {
+                    let meet = &meet;
+                    rt.batch(n..n + 1).submit_in(scope, move |i, _| {
+                        meet.wait();
+                        Ok::<_, ()>(i)
+                    })
+                });
+                let results = handles.map(|handle| handle.join().into_results());
+                results.map(|it| it.unwrap()[0]).iter().sum::<usize>()
+            });
+            assert_eq!(sum, 30);
+        }
+    });
+}
+
+#[test]
+fn a_scope_that_panics_waits_for_them_first() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let items: Vec<_> = (0..300).collect();
+            let runs = AtomicUsize::new(0);
+            let thrown = catch_unwind(AssertUnwindSafe(|| {
+                rt.scope(|scope| {
+                    let handle = rt.batch(&items).submit_in(scope, |_, _| {
+                        runs.fetch_add(1, Ordering::Relaxed);
+                        Ok::<_, ()>(())
+                    });
+                    let _handle = handle;
+                    panic!("expected");
+                })
+            }));
+            assert!(thrown.is_err());
+            assert_eq!(runs.load(Ordering::Relaxed), 300);
+        }
+    });
+}
+
+#[test]
+fn closures_of_the_scope_may_hand_in() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let words = ["to", "be", "or", "not"];
+            let letters = AtomicUsize::new(0);
+            rt.scope(|scope| {
+                for _ in 0..5 {
+                    scope.spawn(|scope| {
+                        let handle = rt.batch(&words).submit_in(scope, |word, _| {
+                            letters.fetch_add(word.len(), Ordering::Relaxed);
+                            Ok::<_, ()>(())
+                        });
+                        drop(handle);
+                    });
+                }
+            });
+            assert_eq!(letters.load(Ordering::Relaxed), 45);
+        }
+    });
+}
+
+#[test]
+fn streams_may_borrow() {
+    watched(|| {
+        let mut random = Random::new();
+        for threads in THREADS {
+            for _ in 0..10 {
+                let rt = runtime(threads);
+                let ledger = Ledger::default();
+                let items: Vec<_> = (0..200).map(|i| ledger.make::<8>(i)).collect();
+                let asked = random.below(300);
+                let forgets = random.one_in(3);
+                let input = items.iter().cycle();
+                rt.scope(|scope| {
+                    let stream = rt.stream(input).window(7).with_state(|_| &ledger);
+                    let mut outcomes = stream.run_in(scope, |_ledger, item, ctx| {
+                        assert!(item.is_sound());
+                        if ctx.index() % 2 == 0 {
+                            Ok(item)
+                        } else {
+                            Err(&item.index)
+                        }
+                    });
+                    for next in outcomes.by_ref().take(asked) {
+                        match next.unwrap() {
+                            (i, Outcome::Done(item)) => assert_eq!(item.index, i % 200),
+                            (i, Outcome::Failed(index)) => assert_eq!(*index, i % 200),
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                    if forgets {
+                        // The scope ends it all the same.
+                        std::mem::forget(outcomes);
+                    }
+                });
+                drop(items);
+                ledger.assert_settled();
+            }
+        }
+    });
+}
+
+/// Outcomes that borrow nothing may leave their scope, which has taken no more from the input.
+#[test]
+fn outcomes_may_leave_the_scope() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let text = "a".repeat(100);
+            let (mut outcomes, handle) = rt.scope(|scope| {
+                let endless = std::iter::repeat_with(|| text.len());
+                let mut outcomes = rt
+                    .stream(endless)
+                    .window(5)
+                    .run_in(scope, |length, _| Ok::<_, ()>(length));
+                assert!(outcomes.next().is_some());
+                let handle = rt
+                    .batch(text.as_bytes())
+                    .submit_in(scope, |byte, _| Ok::<_, ()>(*byte));
+                (outcomes, handle)
+            });
+            drop(text);
+            assert!(handle.is_finished());
+            assert_eq!(handle.join().into_results().unwrap(), [b'a'; 100]);
+            let error = loop {
+                match outcomes.next().unwrap() {
+                    Ok((_, outcome)) => assert_eq!(outcome.done(), Some(100)),
+                    Err(error) => break error,
+                }
+            };
+            assert!(error.is_ended());
+            assert!(outcomes.next().is_none());
+        }
+    });
+}
+
+#[test]
+fn an_item_that_hangs_is_waited_for_by_the_scope() {
+    watched(|| {
+        for threads in [2, 3, 8] {
+            let rt = runtime(threads);
+            let (hold, held) = channel::<()>();
+            let held = Mutex::new(held);
+            let ended = AtomicUsize::new(0);
+            rt.scope(|scope| {
+                let batch = rt
+                    .batch(0..50)
+                    .item_deadline(std::time::Duration::from_millis(2));
+                let handle = batch.submit_in(scope, |i, _| {
+                    if i == 7 {
+                        let _ = held.lock().unwrap().recv();
+                    }
+                    ended.fetch_add(1, Ordering::SeqCst);
+                    Ok::<_, ()>(())
+                });
+                // Else this thread might begin the batch itself, as it sits in the runtime.
+                eventually("the workers have begun", || handle.progress().ended > 0);
+                // The report comes without it.
+                assert_eq!(handle.join().summary().timed_out(), 1);
+                assert_eq!(ended.load(Ordering::SeqCst), 49);
+                drop(hold);
+            });
+            assert_eq!(ended.load(Ordering::SeqCst), 50);
+        }
+    });
+}
