@@ -59,6 +59,7 @@ pub struct Builder {
     run_on_caller: bool,
     restart_budget: (u32, Duration),
     spare_threads: usize,
+    queue_limit: Option<usize>,
 }
 
 impl Default for Builder {
@@ -74,6 +75,7 @@ impl Default for Builder {
             run_on_caller: true,
             restart_budget: (3, Duration::from_secs(5)),
             spare_threads: 0,
+            queue_limit: None,
         }
     }
 }
@@ -200,6 +202,30 @@ impl Builder {
         self
     }
 
+    /// How many items the runtime takes in, at least 1: those of [submitted](crate::Batch::submit) batches, all of them until their batch has ended,
+    /// and spawned tasks, each until it has ended. Default: no limit.
+    ///
+    /// A thread from outside that hands in more waits until there is room, in the order of their coming; [`try_submit`](crate::Batch::try_submit) and
+    /// [`try_spawn`](crate::Runtime::try_spawn) give the work back instead. A batch of more items than the limit is taken in when there is nothing else.
+    /// What the runtime's own items hand in is taken in at once, over the limit, because what it would wait for might wait for it. Nobody waits once
+    /// the runtime ends.
+    ///
+    /// Calls that wait for their items (`run`, `map`, `join`, scopes) are not counted, nor are [streams](crate::Stream), which have a window
+    /// of their own.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::builder().num_threads(2).queue_limit(100).build()?;
+    /// for _ in 0..1000 {
+    ///     rt.spawn_detached(|| ()); // waits where 100 are there
+    ///     assert!(rt.queued() <= Some(100));
+    /// }
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn queue_limit(mut self, items: usize) -> Self {
+        self.queue_limit = Some(items);
+        self
+    }
+
     /// Starts the master and the workers.
     ///
     /// # Errors
@@ -217,6 +243,9 @@ impl Builder {
                 most: MOST_THREADS,
             });
         }
+        if self.queue_limit == Some(0) {
+            return Err(BuildError::ZeroLimit);
+        }
         let mut meant = self.placement(threads, &machine);
         if self.panic_locations {
             hook::install();
@@ -225,13 +254,12 @@ impl Builder {
             .iter()
             .map(|meant| meant.as_ref().ok().copied())
             .collect();
-        let crew = Arc::new(Crew::new(
-            threads,
-            spares,
-            machine.parallelism,
-            &pins,
-            self.run_on_caller,
-        ));
+        let parallelism = machine.parallelism;
+        let mut crew = Crew::new(threads, spares, parallelism, &pins, self.run_on_caller);
+        if let Some(items) = self.queue_limit {
+            crew.limit(items);
+        }
+        let crew = Arc::new(crew);
         let post = |(index, meant)| match (self.thread_name)(index) {
             name if name.contains('\0') => Err(BuildError::ThreadName { index, name }),
             name => Ok(Post::new(name, meant)),
@@ -309,6 +337,7 @@ impl fmt::Debug for Builder {
             .field("run_on_caller", &self.run_on_caller)
             .field("restart_budget", &self.restart_budget)
             .field("spare_threads", &self.spare_threads)
+            .field("queue_limit", &self.queue_limit)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,5 @@
-//! Why a runtime could not be built, why a task has no result, and why a stream ended before its input.
+//! Why a runtime could not be built, why a task has no result, why a stream ended before its input, and what is given back if
+//! there is no room for it.
 
 use crate::panic::TaskPanic;
 use crate::summary::StopReason;
@@ -35,6 +36,9 @@ pub enum BuildError {
         /// The name.
         name: String,
     },
+    /// `queue_limit(0)`.
+    #[error("queue_limit is 0; nothing could ever be handed in (leave it unset for no limit)")]
+    ZeroLimit,
     /// No thread could be started at all.
     #[error("no {what} thread could be started: {source}")]
     Spawn {
@@ -207,3 +211,28 @@ impl fmt::Display for StreamError {
 }
 
 impl std::error::Error for StreamError {}
+
+/// There is no room for this work: see [`Builder::queue_limit`](crate::Builder::queue_limit). It is given back as it was.
+#[derive(Copy, Clone, PartialEq, Eq, Hash)]
+pub struct Full<W>(pub W);
+
+impl<W> Full<W> {
+    /// The work.
+    pub fn into_inner(self) -> W {
+        self.0
+    }
+}
+
+impl<W> fmt::Debug for Full<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Full(..)")
+    }
+}
+
+impl<W> fmt::Display for Full<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the runtime has taken in as much as its queue_limit allows")
+    }
+}
+
+impl<W> std::error::Error for Full<W> {}

@@ -8,6 +8,7 @@
 //!       ◀────────────── report ◀── result slots, in input order ◀──┘ outcome
 //! ```
 
+mod admission;
 mod barrier;
 mod batch;
 mod blocking;
@@ -35,6 +36,7 @@ mod health;
 mod help;
 mod hold;
 mod hook;
+mod intake;
 mod isolate;
 mod job;
 mod ledger;
@@ -57,6 +59,7 @@ mod shutdown;
 mod sleep;
 mod slots;
 mod spares;
+mod spawning;
 mod stem;
 mod stewards;
 mod streaming;
@@ -82,7 +85,7 @@ pub use broadcast::BroadcastCtx;
 pub use builder::{Builder, Pinning};
 pub use cancel::{CancelToken, DropGuard};
 pub use current::{current_num_threads, join, scope, spawn, spawn_detached};
-pub use error::{BuildError, StreamError, TaskError};
+pub use error::{BuildError, Full, StreamError, TaskError};
 pub use health::Health;
 pub use hook::PanicLocation;
 pub use outcome::{Cause, ItemError, Outcome};

@@ -14,7 +14,6 @@ use crate::roster::{Post, WorkerInfo};
 use crate::scope::Scope;
 use crate::shutdown::{Shutdown, ShutdownReport};
 use crate::sync::Ordering;
-use crate::task::{self, TaskHandle};
 use std::ffi::OsStr;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
@@ -175,42 +174,6 @@ impl Runtime {
         broadcast::broadcast(&self.crew, &body)
     }
 
-    /// Spawns a task, which some worker will run.
-    ///
-    /// Tasks are begun in the order in which they were spawned, about: each worker looks at those it spawned itself first.
-    /// Dropping the runtime waits for them.
-    ///
-    /// ```
-    /// let rt = ganger::Runtime::new()?;
-    /// let task = rt.spawn(|| 6 * 7);
-    /// assert_eq!(task.join().expect("it does not panic"), 42);
-    /// # Ok::<(), ganger::BuildError>(())
-    /// ```
-    pub fn spawn<F, T>(&self, body: F) -> TaskHandle<T>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        task::spawn(&self.crew, body)
-    }
-
-    /// As [`spawn`](Self::spawn) for a task that nobody will ask for. A closure of two words or less is stored without an
-    /// allocation of its own. A panic in it is told to the panic hook, and ends there.
-    ///
-    /// ```
-    /// let rt = ganger::Runtime::new()?;
-    /// let (sender, receiver) = std::sync::mpsc::channel();
-    /// rt.spawn_detached(move || sender.send(6 * 7).expect("somebody receives"));
-    /// assert_eq!(receiver.recv(), Ok(42));
-    /// # Ok::<(), ganger::BuildError>(())
-    /// ```
-    pub fn spawn_detached<F>(&self, body: F)
-    where
-        F: FnOnce() + Send + 'static,
-    {
-        task::spawn_detached(&self.crew, body);
-    }
-
     /// Ends the runtime, and waits for that no longer than `timeout`; says what became of the spawned tasks, and who still runs.
     ///
     /// Batches that run are run to their end, and so are tasks that have begun; what `how` says is done with those that have not. When
@@ -236,6 +199,9 @@ impl Runtime {
         self.crew.process.enter();
         let (finished, cancelled) = self.crew.tasks.counts();
         if how == Shutdown::CancelQueued {
+            if let Some(admission) = &self.crew.admission {
+                admission.close();
+            }
             self.crew.stewards.cancel_all();
             self.crew.tasks.cancel_at_the_end();
             self.crew.tasks.cancel_queued();
@@ -306,6 +272,13 @@ impl Runtime {
             restarts: post.restarts(),
             sleeps: self.crew.sleep.sleeps(index),
         }
+    }
+
+    /// How many items it has taken in that have not ended: of [submitted](crate::Batch::submit) batches, and one for each spawned task. Only counted
+    /// where there is a [limit](crate::Builder::queue_limit).
+    pub fn queued(&self) -> Option<usize> {
+        let admission = self.crew.admission.as_ref();
+        admission.map(|admission| admission.count())
     }
 
     /// Whether all workers are there, how often one had to be replaced, and which are lost for good. As

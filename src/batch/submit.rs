@@ -10,8 +10,11 @@ use super::state::{MakeState, Stateless};
 use super::supervised::Terms;
 use super::tap::Tapped;
 use super::{Batch, Source, StatefulBatch};
+use crate::admission::Permit;
 use crate::closure::Closure;
+use crate::error::Full;
 use crate::frame;
+use crate::intake;
 use crate::isolate;
 use crate::scope::Scope;
 use std::panic::Location;
@@ -51,9 +54,45 @@ where
         E: Send + 'static,
     {
         let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
-        let (handle, work) = self.into_work(Stateless, body, Location::caller());
+        let permit = intake::admit(&self.crew, self.source.items());
+        let (handle, work) = self.into_work(permit, Stateless, body, Location::caller());
         handle.begin(work);
         handle
+    }
+
+    /// As [`submit`](Self::submit), but gives the batch and `body` back at once if the runtime is [full](crate::Builder::queue_limit).
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::builder().num_threads(1).queue_limit(100).build()?;
+    /// let (hold, held) = std::sync::mpsc::channel::<()>();
+    /// let first = rt.spawn(move || held.recv());
+    /// let batch = rt.batch(0..100).name("hundred"); // there is room for 99
+    /// let refused = batch.try_submit(|i, _ctx| Ok::<_, ()>(i)).expect_err("too many");
+    /// drop((hold, first));
+    /// let (batch, body) = refused.into_inner();
+    /// let handle = batch.submit(body); // waits
+    /// assert_eq!(handle.join().name(), Some("hundred"));
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If there is no room for all items of the batch, or others wait for room.
+    #[track_caller]
+    pub fn try_submit<R, E, F>(self, body: F) -> Result<BatchHandle<R, E>, Full<(Self, F)>>
+    where
+        F: Fn(S::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'static,
+        P::Decide: Decide<E>,
+        R: Send + 'static,
+        E: Send + 'static,
+    {
+        let Ok(permit) = intake::try_admit(&self.crew, self.source.items()) else {
+            return Err(Full((self, body)));
+        };
+        let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
+        let (handle, work) = self.into_work(permit, Stateless, body, Location::caller());
+        handle.begin(work);
+        Ok(handle)
     }
 }
 
@@ -84,7 +123,8 @@ impl<S: Source, P> Batch<S, P> {
         E: Send + 'scope,
     {
         let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
-        let (handle, work) = self.into_work(Stateless, body, Location::caller());
+        let permit = intake::admit(&self.crew, self.source.items());
+        let (handle, work) = self.into_work(permit, Stateless, body, Location::caller());
         handle.begin(scope.keep(handle.stem(), None, work));
         handle
     }
@@ -92,6 +132,7 @@ impl<S: Source, P> Batch<S, P> {
     /// The handle, and what runs the batch: true on a thread that runs items, too.
     fn into_work<'w, M, F, R, E>(
         self,
+        permit: Option<Permit>,
         make: M,
         body: F,
         caller: &'static Location<'static>,
@@ -132,6 +173,7 @@ impl<S: Source, P> Batch<S, P> {
             };
             // All that the batch owned is gone when its report comes.
             isolate::drop_quietly(make);
+            drop(permit);
             if let Some((report, Some(ending))) = ended {
                 ending.deliver(report);
             }
@@ -157,9 +199,36 @@ where
         R: Send + 'static,
         E: Send + 'static,
     {
-        let (handle, work) = self.batch.into_work(self.make, body, Location::caller());
+        let permit = intake::admit(&self.batch.crew, self.batch.source.items());
+        let caller = Location::caller();
+        let (handle, work) = self.batch.into_work(permit, self.make, body, caller);
         handle.begin(work);
         handle
+    }
+
+    /// As [`Batch::try_submit`], with the participation's state as the body's first argument.
+    ///
+    /// # Errors
+    ///
+    /// As [`Batch::try_submit`].
+    #[track_caller]
+    #[allow(private_bounds, reason = "as `run`")]
+    pub fn try_submit<R, E, F>(self, body: F) -> Result<BatchHandle<R, E>, Full<(Self, F)>>
+    where
+        M: MakeState<E> + Send + 'static,
+        F: Fn(&mut M::State, S::Item, &Ctx<'_>) -> Result<R, E> + Send + Sync + 'static,
+        P::Decide: Decide<E>,
+        R: Send + 'static,
+        E: Send + 'static,
+    {
+        let items = self.batch.source.items();
+        let Ok(permit) = intake::try_admit(&self.batch.crew, items) else {
+            return Err(Full((self, body)));
+        };
+        let caller = Location::caller();
+        let (handle, work) = self.batch.into_work(permit, self.make, body, caller);
+        handle.begin(work);
+        Ok(handle)
     }
 }
 
@@ -177,7 +246,9 @@ impl<S: Source, M, P> StatefulBatch<S, M, P> {
         R: Send + 'scope,
         E: Send + 'scope,
     {
-        let (handle, work) = self.batch.into_work(self.make, body, Location::caller());
+        let permit = intake::admit(&self.batch.crew, self.batch.source.items());
+        let caller = Location::caller();
+        let (handle, work) = self.batch.into_work(permit, self.make, body, caller);
         handle.begin(scope.keep(handle.stem(), None, work));
         handle
     }

@@ -3,6 +3,9 @@
 //! Nobody owns a crew alone: workers, the master, the runtime and every batch hold it through an `Arc`, so it goes when
 //! the last of them does, wherever that is.
 
+mod summon;
+
+use crate::admission::Admission;
 use crate::board::Board;
 use crate::calls::Calls;
 use crate::costs::{Costs, Site};
@@ -10,16 +13,16 @@ use crate::forked::Process;
 use crate::forks::Forks;
 use crate::lineage::Node;
 use crate::mail::Mail;
-use crate::policy::enlist;
 use crate::policy::spin::Budget;
 use crate::sleep::Sleep;
 use crate::spares::Spares;
 use crate::stewards::{Errand, Handed, Stewards};
 use crate::sync::{AtomicU32, Ordering, fence, ns_since};
-use crate::tasks::{Task, Tasks};
+use crate::tasks::Tasks;
 use crate::timers::Timers;
 use crate::topology;
 use crossbeam::utils::CachePadded;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// All tasks together: what one costs, about.
@@ -41,6 +44,8 @@ pub(crate) struct Crew {
     pub(crate) timers: Timers,
     pub(crate) spares: Spares,
     pub(crate) stewards: Stewards,
+    /// Where there is a limit to what is taken in.
+    pub(crate) admission: Option<Arc<Admission>>,
     /// How many threads sleep until something has ended, and would help with it.
     dozing: CachePadded<AtomicU32>,
     workers: usize,
@@ -88,6 +93,7 @@ impl Crew {
             timers: Timers::new(),
             spares: Spares::new(workers, spares),
             stewards: Stewards::new(),
+            admission: None,
             dozing: CachePadded::new(AtomicU32::new(0)),
             workers,
             places,
@@ -97,6 +103,11 @@ impl Crew {
             epoch: Instant::now(),
             process: Process::this(),
         }
+    }
+
+    /// Takes in no more than so many items at once that were handed in. Before anybody else knows of it.
+    pub(crate) fn limit(&mut self, items: usize) {
+        self.admission = Some(Arc::new(Admission::new(items)));
     }
 
     #[inline]
@@ -222,6 +233,9 @@ impl Crew {
 
     /// The runtime ends: its workers, once there is nothing left for them to do that was submitted.
     pub(crate) fn end(&self) {
+        if let Some(admission) = &self.admission {
+            admission.close();
+        }
         if self.stewards.close() {
             self.sleep.end();
         }
@@ -241,66 +255,6 @@ impl Crew {
     #[inline]
     pub(crate) fn has_visitors(&self, index: usize) -> bool {
         self.mail.has_letters(index) || self.tasks.has_work()
-    }
-
-    /// Adds a task, spawned by `worker`, and calls somebody for it. False if there may be nobody left to come: then the caller runs
-    /// what lies here.
-    #[inline]
-    pub(crate) fn spawn(&self, worker: Option<usize>, task: Task) -> bool {
-        self.tasks.push(worker, task);
-        // Pairs with the fences of sleepers and of the end: they see the task, or are seen.
-        fence(Ordering::SeqCst);
-        let rest_ns = self.tasks_ns();
-        self.call_for_loose_work(rest_ns);
-        !self.sleep.is_ending()
-    }
-
-    /// What the tasks that wait are believed to take the workers that run tasks now; none if nobody does, or knows.
-    fn tasks_ns(&self) -> Option<u64> {
-        if !self.sleep.all_quiet() || !self.tasks.is_anybody_at_it() {
-            return None;
-        }
-        let each_ns = self.costs.ns_per_item(TASKS)?;
-        Some((each_ns * self.tasks.len() as f32) as u64)
-    }
-
-    /// After a fence: calls a worker for work that lies in no region, and that those who are at it would take `rest_ns` for. False
-    /// if all of them run something.
-    pub(crate) fn call_for_loose_work(&self, rest_ns: Option<u64>) -> bool {
-        let called = self.enlist(rest_ns);
-        if !called {
-            self.sleep.call_lent();
-        }
-        called
-    }
-
-    /// After a fence: somebody holds what it has not begun. It shall be looked at soon, though nobody searches.
-    pub(crate) fn mind_held(&self) {
-        if self.sleep.all_quiet() && !self.sleep.relies_on_watch() {
-            self.wake_one();
-        }
-    }
-
-    /// The last searcher has found something: calls the next one for work that lies in no region, if there is more of that and it is
-    /// worth it.
-    pub(crate) fn call_the_next(&self) {
-        let others = self.calls.has_work() || self.forks.all(0).any(|queue| queue.has_forks(None));
-        let rest_ns = match (others, self.tasks.has_work()) {
-            (true, _) => None,
-            (false, true) => self.tasks_ns(),
-            (false, false) => return,
-        };
-        if !self.enlist(rest_ns) {
-            self.rouse_for_loose_work();
-        }
-    }
-
-    /// After a fence: wakes one of those who sleep until something has ended, and could run calls or forks of that.
-    fn rouse_for_loose_work(&self) {
-        if self.is_anybody_dozing() {
-            let rouse = |node: &Node<'_>| node.rouse(self.id());
-            let _ = self.calls.any_node(rouse) || self.forks.any_node(rouse);
-        }
     }
 
     /// Worker `index` has gone for good, or could not come.
@@ -349,40 +303,5 @@ impl Crew {
     /// Wakes one such sleeper. The work it is woken for must have been stored before a `SeqCst` fence.
     pub(crate) fn rouse(&self, node: &Node<'_>) -> bool {
         self.is_anybody_dozing() && node.rouse(self.id())
-    }
-
-    /// Wakes one sleeping worker, if work that would take this thread `rest_ns` more pays for it, and nobody searches.
-    /// The work must have been stored before a `SeqCst` fence. False if there was nobody to wake.
-    #[inline]
-    pub(crate) fn enlist(&self, rest_ns: Option<u64>) -> bool {
-        if self.sleep.searching() > 0 {
-            return true;
-        }
-        if self.sleep.parked() == 0 {
-            return false;
-        }
-        if self.is_worth_a_wake_up(rest_ns) {
-            self.wake_one()
-        } else {
-            true
-        }
-    }
-
-    /// Whether to wake somebody for work that would take this thread `rest_ns`: if that pays, or if otherwise nobody would look
-    /// at it, were it to take longer than that. After the work was stored and a `SeqCst` fence.
-    pub(crate) fn is_worth_a_wake_up(&self, rest_ns: Option<u64>) -> bool {
-        enlist::pays(rest_ns, self.costs.wake_price_ns()) || !self.sleep.relies_on_watch()
-    }
-
-    /// Wakes one sleeping worker whatever it costs, and notes what it did.
-    #[cold]
-    pub(crate) fn wake_one(&self) -> bool {
-        let begin = self.now_ns();
-        self.costs.wake_starts(begin);
-        let woke = self.sleep.wake_one();
-        if woke {
-            self.costs.wake_sent(begin, self.now_ns());
-        }
-        woke
     }
 }
