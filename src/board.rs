@@ -15,6 +15,7 @@
 //! what stands behind it is published by the entry's state.
 
 use crate::entry::Entry;
+use crate::priority::Priority;
 use crate::sync::{AtomicU64, Ordering};
 use crossbeam::utils::CachePadded;
 use std::sync::OnceLock;
@@ -107,6 +108,12 @@ impl Board {
     pub(crate) fn has_other_work(&self, entry: &Entry) -> bool {
         let mut others = self.posted(entry.place() + 1);
         others.any(|other| !std::ptr::eq(other, entry) && other.has_work())
+    }
+
+    /// Whether some posted region of this class has items that nobody has begun. A hint.
+    pub(crate) fn has_work_of(&self, class: Priority) -> bool {
+        self.posted(0)
+            .any(|entry| entry.is_of(class) && entry.has_work())
     }
 
     /// Whether some posted region has items that nobody has begun, also such as are [held](Entry::has_held). A hint.

@@ -21,9 +21,9 @@ use crate::frame;
 use crate::help::{self, EXPOSE_NS, has_work_within, help_within};
 use crate::hook;
 use crate::isolate::NoUnwind;
-use crate::lineage::Node;
 use crate::participation::{participate, take_over};
 use crate::policy::{enlist, partition};
+use crate::priority::Priority;
 use crate::range::Span;
 use crate::region::{Items, Region, Task};
 use crate::seat::Share;
@@ -43,6 +43,8 @@ pub(crate) struct Call<'c> {
     pub(crate) len: usize,
     /// A range of the items for each worker, where the user knows better than "equally".
     pub(crate) cut: Option<&'c [Range<usize>]>,
+    /// The class that it was given.
+    pub(crate) priority: Option<Priority>,
 }
 
 impl Call<'_> {
@@ -93,7 +95,7 @@ impl Call<'_> {
                 items: self.items,
                 crew: self.crew,
                 entry,
-                node: Node::new(parent, entry.waiter(), self.crew.id()),
+                node: frame::node(parent, entry.waiter(), self.crew, self.priority),
                 site: self.site,
                 caller_runs: runs,
                 remaining: AtomicU64::new(self.len as u64),
@@ -107,13 +109,15 @@ impl Call<'_> {
                     || self.items == Items::Growing
                     || self.len > 1 && self.crew.places() > 1);
             self.fill(entry, &chair, helpable && (pays || self.cut.is_some()));
+            let priority = region.node.priority();
+            entry.classify(priority);
             // SAFETY: the entry is ours by `claim`, or by being a local. The region is a local of this closure, which returns
             // only after `wait_for_the_end`, and does not unwind, by `no_unwind`.
             unsafe { entry.open(std::ptr::from_ref(&region).cast()) };
             let mut posted = None;
             if let Some(claim) = claim.as_ref().filter(|_| helpable) {
                 region.node.announce_region();
-                posted = Some(claim.post());
+                posted = Some((claim.post(), self.crew.classes.enter(priority)));
                 // Pairs with the fences of sleepers and searchers: they see the post, or are seen.
                 fence(Ordering::SeqCst);
                 if self.len == 0 {

@@ -6,7 +6,7 @@ use crate::fork;
 use crate::frame;
 use crate::runtime::global;
 use crate::scope::Scope;
-use crate::task::{self, TaskHandle};
+use crate::task::{TaskBuilder, TaskHandle};
 use std::panic::Location;
 
 /// Runs both closures, perhaps at the same time, and returns when both have ended: `a` on this thread, `b` on whichever
@@ -98,7 +98,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    with_current(|crew| task::spawn(crew, body))
+    with_current(|crew| TaskBuilder::new(crew).spawn(body))
 }
 
 /// As [`Runtime::spawn_detached`](crate::Runtime::spawn_detached), in the runtime whose work this thread does, else in the
@@ -107,7 +107,7 @@ pub fn spawn_detached<F>(body: F)
 where
     F: FnOnce() + Send + 'static,
 {
-    with_current(|crew| task::spawn_detached(crew, body));
+    with_current(|crew| TaskBuilder::new(crew).spawn_detached(body));
 }
 
 /// How many workers the runtime has whose work this thread does, else the [global](crate::global) one.

@@ -29,6 +29,7 @@
 //! of them continues the release sequences of those before it.
 
 use crate::hold::Hold;
+use crate::priority::Priority;
 use crate::seat::Seat;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, UnsafeCell, fence};
 use crate::waiter::Waiter;
@@ -80,6 +81,8 @@ struct Desk {
     state: AtomicU32,
     /// Somebody looks for work of this region and sees none. Read at every item, so it lies on a line that rests.
     hungry: AtomicBool,
+    /// The class of the region that is open. Written as `posting` is; a hint to others.
+    priority: AtomicU32,
     /// How often a region was posted here. Changed by the holder of the claim alone, while the entry is closed.
     posting: AtomicU64,
     /// INVARIANT(posted): written only by the holder of the claim while `state` is not open; read only by users that
@@ -101,6 +104,7 @@ impl Entry {
             desk: CachePadded::new(Desk {
                 state: AtomicU32::new(0),
                 hungry: AtomicBool::new(false),
+                priority: AtomicU32::new(Priority::Normal as u32),
                 posting: AtomicU64::new(0),
                 posted: UnsafeCell::new(std::ptr::null()),
             }),
@@ -113,6 +117,17 @@ impl Entry {
     /// Its number on the board.
     pub(crate) fn place(&self) -> usize {
         self.place
+    }
+
+    /// The holder of the claim, before it opens: of which class the region is.
+    pub(crate) fn classify(&self, priority: Priority) {
+        // Relaxed: published by the opening, for those who pin; others may read it late, and look in vain.
+        self.desk.priority.store(priority as u32, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_of(&self, priority: Priority) -> bool {
+        self.desk.priority.load(Ordering::Relaxed) == priority as u32
     }
 
     #[inline]

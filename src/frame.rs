@@ -8,6 +8,8 @@ use crate::crew::Crew;
 use crate::forked::{self, Process};
 use crate::forks::{Owner, Queue};
 use crate::lineage::Node;
+use crate::priority::Priority;
+use crate::waiter::Waiter;
 use std::cell::Cell;
 use std::ptr;
 
@@ -23,6 +25,9 @@ thread_local! {
     /// The crew that started this thread, and as which worker; stays while the thread's other variables are dropped. Only
     /// compared, never followed.
     static HOME: Cell<(*const Crew, usize)> = const { Cell::new((ptr::null(), 0)) };
+
+    /// The class of the task that this thread runs, if that is not the normal one: for what it calls, and has no node above it.
+    static CLASS: Cell<Priority> = const { Cell::new(Priority::Normal) };
 
     /// INVARIANT(patron): null, or the address of what is borrowed by a call to `on_behalf_of` further down this thread's stack.
     static PATRON: Cell<*const Patron> = const { Cell::new(ptr::null()) };
@@ -58,6 +63,35 @@ pub(crate) fn on_behalf_of<R>(patron: &Patron, body: impl FnOnce() -> R) -> R {
     }
     let _leave = Leave(PATRON.replace(patron));
     body()
+}
+
+/// Runs `body`, a task of this class.
+pub(crate) fn in_class<R>(class: Priority, body: impl FnOnce() -> R) -> R {
+    struct Leave(Priority);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            CLASS.set(self.0);
+        }
+    }
+    let _leave = Leave(CLASS.replace(class));
+    body()
+}
+
+/// The node of a region of this class that is opened in `crew`: as work of `parent`, or of the task that this thread runs.
+pub(crate) fn node<'n>(
+    parent: Option<&'n Node<'n>>,
+    waiter: &'n Waiter,
+    crew: &Crew,
+    class: Option<Priority>,
+) -> Node<'n> {
+    let node = Node::new(parent, waiter, crew.id());
+    let class = match (parent, class, CLASS.get()) {
+        (Some(_), class, _) => class,
+        // A task has no node.
+        (None, Some(class), Priority::Normal) => Some(class),
+        (None, class, of_task) => class.max(Some(of_task)),
+    };
+    node.of(class)
 }
 
 /// Says that this thread is worker `index` of `crew`.

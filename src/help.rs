@@ -34,9 +34,17 @@ thread_local! {
 #[cold]
 pub(crate) fn settle_left_tasks(crew: &Crew) {
     if crew.tasks.is_cancelled() {
-        crew.tasks.cancel_queued();
+        cancel_queued(crew);
     } else {
         run_left_tasks(crew);
+    }
+}
+
+/// Drops the tasks that nobody has begun.
+#[cold]
+pub(crate) fn cancel_queued(crew: &Crew) {
+    while let Some(task) = crew.take_task() {
+        crew.tasks.cancel(task);
     }
 }
 
@@ -60,7 +68,7 @@ fn run_left_tasks(crew: &Crew) {
     expect_broadcasts();
     let nobody = crew.extra();
     frame::enter(crew, nobody, None, || {
-        while let Some(task) = crew.tasks.pop() {
+        while let Some(task) = crew.take_task() {
             task.call(&nobody);
             crew.tasks.count_finished(1);
         }

@@ -8,6 +8,7 @@
 //! because none of these waits can end before that work has. So the chain may be walked by the participant of a region,
 //! by whoever has pinned its entry, and under the lock of the ring in which a job lies.
 
+use crate::priority::Priority;
 use crate::sync::{AtomicBool, Ordering, fence};
 use crate::waiter::Waiter;
 
@@ -26,6 +27,8 @@ pub(crate) struct Node<'n> {
     /// Whether it has ended, where nothing else says so: it lies here because a fork is on every level of a recursion, and stacks
     /// are short.
     done: AtomicBool,
+    /// At which class it is waited for.
+    priority: Priority,
 }
 
 // SAFETY: `crew` is an address that is never followed; the rest is `Send` and `Sync`.
@@ -42,7 +45,22 @@ impl<'n> Node<'n> {
             has_regions: AtomicBool::new(false),
             has_broadcasts: AtomicBool::new(false),
             done: AtomicBool::new(false),
+            priority: parent.map_or_else(Priority::default, Node::priority),
         }
+    }
+
+    /// Of this class. What has a parent is not of a lower one than that: its wait is the parent's.
+    pub(crate) fn of(mut self, class: Option<Priority>) -> Self {
+        if let Some(class) = class {
+            let least = self.parent.map_or(Priority::Low, Node::priority);
+            self.priority = class.max(least);
+        }
+        self
+    }
+
+    #[inline]
+    pub(crate) fn priority(&self) -> Priority {
+        self.priority
     }
 
     /// Whether [`finish`](Self::finish) was called.
@@ -156,5 +174,30 @@ impl<'n> Node<'n> {
             .line()
             .filter(move |node| std::ptr::eq(node.crew, crew));
         ours.map(|node| node.waiter)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_waited_for_is_not_of_a_lower_class_than_who_waits() {
+        use Priority::{High, Low, Normal};
+        let waiter = Waiter::new();
+        let crew = std::ptr::null();
+        for (above, given, expected) in [
+            (None, None, Normal),
+            (None, Some(Low), Low),
+            (Some(Low), None, Low),
+            (Some(Low), Some(High), High),
+            (Some(High), None, High),
+            (Some(High), Some(Low), High),
+            (Some(Normal), Some(Low), Normal),
+        ] {
+            let parent = above.map(|class| Node::new(None, &waiter, crew).of(Some(class)));
+            let node = Node::new(parent.as_ref(), &waiter, crew).of(given);
+            assert_eq!(node.priority(), expected, "{given:?} below {above:?}");
+        }
     }
 }

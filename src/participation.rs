@@ -12,12 +12,16 @@ pub(crate) fn participate(region: &Region<'_>, seat: usize, worker: usize, now_n
     stay(region, Claims::new(region, seat, worker, now_ns))
 }
 
-/// As [`participate`], for a worker that does nothing else.
-pub(crate) fn participate_at_leisure(region: &Region<'_>, worker: usize, now_ns: u64) -> u64 {
-    stay(
-        region,
-        Claims::new(region, worker, worker, now_ns).at_leisure(),
-    )
+/// As [`participate`], for a worker that does nothing else. `is_owed`: it is the turn of the region's class, though there is work of a
+/// higher one.
+pub(crate) fn participate_at_leisure(
+    region: &Region<'_>,
+    worker: usize,
+    now_ns: u64,
+    is_owed: bool,
+) -> u64 {
+    let claims = Claims::new(region, worker, worker, now_ns);
+    stay(region, claims.at_leisure(is_owed))
 }
 
 /// As [`participate`], of one that has found nothing to run for long: takes away what another participant holds and has not begun. None if
@@ -34,7 +38,7 @@ pub(crate) fn take_over(
 
 /// As [`take_over`], for a worker that does nothing else.
 pub(crate) fn take_over_at_leisure(region: &Region<'_>, worker: usize, now_ns: u64) -> Option<u64> {
-    let mut claims = Claims::new(region, worker, worker, now_ns).at_leisure();
+    let mut claims = Claims::new(region, worker, worker, now_ns).at_leisure(false);
     claims.revoke().then(|| stay(region, claims))
 }
 

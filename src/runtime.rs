@@ -204,7 +204,7 @@ impl Runtime {
             }
             self.crew.stewards.cancel_all();
             self.crew.tasks.cancel_at_the_end();
-            self.crew.tasks.cancel_queued();
+            help::cancel_queued(&self.crew);
         }
         // A time that cannot be told is never reached.
         let is_complete = self.end(Instant::now().checked_add(timeout));

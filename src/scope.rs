@@ -129,6 +129,7 @@ impl<'scope> Scope<'scope> {
             items: Items::Growing,
             len: 0,
             cut: None,
+            priority: None,
         };
         let mut body = Some(body);
         let mut result = None;

@@ -2,9 +2,14 @@
 
 use crate::error::Full;
 use crate::runtime::Runtime;
-use crate::task::{self, TaskHandle};
+use crate::task::{TaskBuilder, TaskHandle};
 
 impl Runtime {
+    /// A task that is to be spawned at a class of its own: see [`TaskBuilder`].
+    pub fn task(&self) -> TaskBuilder<'_> {
+        TaskBuilder::new(self.crew())
+    }
+
     /// Spawns a task, which some worker will run.
     ///
     /// Tasks are begun in the order in which they were spawned, about: each worker looks at those it spawned itself first.
@@ -21,7 +26,7 @@ impl Runtime {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        task::spawn(self.crew(), body)
+        self.task().spawn(body)
     }
 
     /// As [`spawn`](Self::spawn) for a task that nobody will ask for. A closure of two words or less is stored without an
@@ -38,7 +43,7 @@ impl Runtime {
     where
         F: FnOnce() + Send + 'static,
     {
-        task::spawn_detached(self.crew(), body);
+        self.task().spawn_detached(body);
     }
 
     /// As [`spawn`](Self::spawn), but gives `body` back at once if the runtime is [full](crate::Builder::queue_limit).
@@ -63,6 +68,6 @@ impl Runtime {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        task::try_spawn(self.crew(), body)
+        self.task().try_spawn(body)
     }
 }

@@ -8,6 +8,7 @@ use crate::crew::Crew;
 use crate::frame;
 use crate::help;
 use crate::lineage::Node;
+use crate::priority::Priority;
 use crate::sync::{AtomicBool, Mutex, Ordering, fence};
 use crate::wait::Wait;
 use crate::waiter::Waiter;
@@ -28,13 +29,14 @@ pub(crate) struct Stem {
 pub(crate) type Work = Closure<'static, bool>;
 
 impl Stem {
-    pub(crate) fn new(crew: &Crew) -> Arc<Self> {
+    /// Of work of this class.
+    pub(crate) fn new(crew: &Crew, priority: Option<Priority>) -> Arc<Self> {
         let waiter = Box::new(Waiter::new());
         let address: *const Waiter = &raw const *waiter;
         // SAFETY: INVARIANT(stem).
         let stays: &'static Waiter = unsafe { &*address };
         Arc::new(Self {
-            node: Node::new(None, stays, crew.id()),
+            node: Node::new(None, stays, crew.id()).of(priority),
             waiter,
             work: Mutex::new(None),
             is_over: AtomicBool::new(false),

@@ -7,10 +7,12 @@
 //!
 //! The injectors are `crossbeam_deque`'s: first in, first out, any thread on either end. A worker moves up to [`BATCH`] tasks at a time
 //! to a [`Local`] queue, because each visit to an injector costs a contended line; the others steal from there, so that none of
-//! them waits behind one that takes long.
+//! them waits behind one that takes long. Tasks of another class than the normal one have an injector for all of a class: there are few of them, or
+//! they have time.
 
 use crate::closure::Closure;
 use crate::isolate;
+use crate::priority::Priority;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, fence};
 use crossbeam::deque::{Injector, Steal, Stealer, Worker as Deque};
 use crossbeam::utils::CachePadded;
@@ -40,6 +42,8 @@ pub(crate) fn note_dropped_begun() {
 pub(crate) struct Tasks {
     shards: Box<[CachePadded<Injector<Task>>]>,
     stealers: Box<[Stealer<Task>]>,
+    /// Of the classes that are not the normal one: high, and low.
+    classed: [CachePadded<Injector<Task>>; 2],
     /// The workers' queues, until they come for them.
     locals: Mutex<Vec<Option<Deque<Task>>>>,
     /// How many workers run tasks.
@@ -68,6 +72,7 @@ impl Tasks {
         Self {
             shards: (0..=workers).map(shard).collect(),
             stealers: locals.iter().map(Deque::stealer).collect(),
+            classed: Default::default(),
             locals: Mutex::new(locals.into_iter().map(Some).collect()),
             at_it: CachePadded::new(AtomicU32::new(0)),
             finished: CachePadded::new(AtomicU64::new(0)),
@@ -93,7 +98,25 @@ impl Tasks {
         self.shards[shard].push(task);
     }
 
-    /// Takes one, for a thread that is no worker.
+    /// As [`push`](Self::push), of a class that is not the normal one.
+    pub(crate) fn push_classed(&self, class: Priority, task: Task) {
+        self.of(class).push(task);
+    }
+
+    pub(crate) fn pop_classed(&self, class: Priority) -> Option<Task> {
+        until_sure(|| self.of(class).steal())
+    }
+
+    /// Whether there are any of this class, which is not the normal one.
+    pub(crate) fn has_classed(&self, class: Priority) -> bool {
+        !self.of(class).is_empty()
+    }
+
+    fn of(&self, class: Priority) -> &Injector<Task> {
+        &self.classed[usize::from(class == Priority::Low)]
+    }
+
+    /// Takes one of the normal class, for a thread that is no worker.
     pub(crate) fn pop(&self) -> Option<Task> {
         self.find(0, Injector::steal)
     }
@@ -101,6 +124,12 @@ impl Tasks {
     /// Whether there are any. A hint, exact after a fence.
     #[inline]
     pub(crate) fn has_work(&self) -> bool {
+        self.has_normal() || self.classed.iter().any(|queue| !queue.is_empty())
+    }
+
+    /// The same, of the normal class.
+    #[inline]
+    pub(crate) fn has_normal(&self) -> bool {
         self.shards.iter().any(|shard| !shard.is_empty())
             || self.stealers.iter().any(|local| !local.is_empty())
     }
@@ -130,18 +159,16 @@ impl Tasks {
         self.finished.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// Drops what nobody has begun.
+    /// Drops a task that nobody has begun.
     #[cold]
-    pub(crate) fn cancel_queued(&self) {
-        while let Some(task) = self.pop() {
-            let before = DROPPED_BEGUN.get();
-            // What it holds is the user's.
-            isolate::drop_quietly(task);
-            if DROPPED_BEGUN.get() == before {
-                self.cancelled.fetch_add(1, Ordering::Relaxed);
-            } else {
-                self.count_finished(1);
-            }
+    pub(crate) fn cancel(&self, task: Task) {
+        let before = DROPPED_BEGUN.get();
+        // What it holds is the user's.
+        isolate::drop_quietly(task);
+        if DROPPED_BEGUN.get() == before {
+            self.cancelled.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.count_finished(1);
         }
     }
 
@@ -151,7 +178,7 @@ impl Tasks {
         (read(&self.finished), read(&self.cancelled))
     }
 
-    /// From now on whoever has seen the end [cancels](Self::cancel_queued) what is left. To be called before the end is told.
+    /// From now on whoever has seen the end [cancels](Self::cancel) what is left. To be called before the end is told.
     pub(crate) fn cancel_at_the_end(&self) {
         self.is_cancelled.store(true, Ordering::Relaxed);
         // Pairs with the fence in `is_cancelled`: who has seen the end after this sees it.

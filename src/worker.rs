@@ -12,6 +12,8 @@ use crate::frame;
 use crate::help::{self, EXPOSE_NS};
 use crate::job::StolenJob;
 use crate::participation::{participate_at_leisure, take_over_at_leisure};
+use crate::policy::turns::{TURN_NS, Turns};
+use crate::priority::Priority;
 use crate::region::Region;
 use crate::sleep::Sleep;
 use crate::sync::{Ordering, fence, spin_loop};
@@ -33,6 +35,7 @@ pub(crate) fn run(crew: &Crew, index: usize) {
     let mut exposed = false;
     let mut tasks_first = true;
     let mut turn = index;
+    let mut turns = Turns::default();
     let local = crew.tasks.local(index);
     let visible = || crew.has_work(index) || crew.spares.may_retire(index);
     let visits = || visit(crew, index, &local);
@@ -53,13 +56,31 @@ pub(crate) fn run(crew: &Crew, index: usize) {
             // Pairs with the fence between adding a task and looking for the end.
             fence(Ordering::SeqCst);
         }
-        if let Some(found) = look(crew, index, turn, &local, tasks_first, exposed) {
+        let place = Place {
+            crew,
+            index,
+            turn,
+            local: &local,
+            tasks_first,
+        };
+        if let Some((found, class)) = place.look(&turns, exposed) {
             search.end();
             call_others(crew, &found);
             budget.found();
             tasks_first = !matches!(found, Found::Task(_));
             turn = found.next_turn(crew).unwrap_or(index);
-            since_ns = help(crew, found, index, &local);
+            since_ns = match class {
+                None => help(crew, found, index, &local, Slice::default()),
+                Some(class) => {
+                    turns.chose(class);
+                    let is_owed = crew.has_work_above(class);
+                    let began_ns = crew.now_ns();
+                    let slice = Slice { class, is_owed };
+                    let ended_ns = help(crew, found, index, &local, slice);
+                    turns.spent(class, ended_ns.saturating_sub(began_ns));
+                    ended_ns
+                }
+            };
             exposed = false;
             search.begin();
             continue;
@@ -143,43 +164,84 @@ impl Found<'_> {
     /// Where to look for regions next, if those take turns.
     fn next_turn(&self, crew: &Crew) -> Option<usize> {
         match self {
-            Self::Region(pin) if crew.stewards.is_any_open() => Some(pin.entry().place() + 1),
+            Self::Region(pin) if crew.stewards.is_any_open() || crew.classes.is_any() => {
+                Some(pin.entry().place() + 1)
+            }
             _ => None,
         }
     }
 }
 
-/// Looks everywhere once. Workers begin at different places, and go on from `turn` where regions take turns. `tasks_first`: in turn with the others, so that neither starves. `for_long`: it has
-/// looked in vain for so long that who holds items may be stuck.
-fn look<'c>(
+/// At which class something is run, and whether that is so though there is work of a higher one.
+#[derive(Copy, Clone, Default)]
+struct Slice {
+    class: Priority,
+    is_owed: bool,
+}
+
+/// Where a worker looks from.
+struct Place<'c, 'l> {
     crew: &'c Crew,
     index: usize,
+    /// Where it begins on the board: workers begin at different places, and go on from there where regions take turns.
     turn: usize,
-    local: &Local<'_>,
+    local: &'l Local<'c>,
+    /// In turn with the others, so that neither starves.
     tasks_first: bool,
-    for_long: bool,
-) -> Option<Found<'c>> {
-    if crew.mail.has_letters(index) {
-        return Some(Found::Letter);
+}
+
+impl<'c> Place<'c, '_> {
+    /// Looks everywhere once; where there is work of several classes it says of which one what it has found is. `for_long`: it has looked in vain for
+    /// so long that who holds items may be stuck.
+    fn look(&self, turns: &Turns, for_long: bool) -> Option<(Found<'c>, Option<Priority>)> {
+        let crew = self.crew;
+        if crew.mail.has_letters(self.index) {
+            return Some((Found::Letter, None));
+        }
+        let found = if crew.classes.is_any() {
+            let mut order = turns.order().into_iter();
+            order.find_map(|class| Some((self.find(Some(class))?, Some(class))))
+        } else {
+            self.find(None).map(|found| (found, None))
+        };
+        let held = || for_long.then(|| held(crew, self.index)).flatten();
+        found.or_else(|| Some((held()?, None)))
     }
-    let task = || local.next().map(Found::Task);
-    let region = || {
-        let mut posted = crew.board.posted(turn).filter(|entry| entry.has_work());
-        posted.find_map(|entry| entry.pin()).map(Found::Region)
-    };
-    let fork = || {
-        fault::point(Point::Steal);
-        help::steal(crew, None, index).map(Found::Fork)
-    };
-    let call = || crew.calls.take(None).map(Found::Call);
-    tasks_first
-        .then(task)
-        .flatten()
-        .or_else(region)
-        .or_else(fork)
-        .or_else(call)
-        .or_else(task)
-        .or_else(|| for_long.then(|| held(crew, index)).flatten())
+
+    /// Of this class, where there are several.
+    #[inline]
+    fn find(&self, class: Option<Priority>) -> Option<Found<'c>> {
+        let (crew, is_normal) = (self.crew, class.is_none_or(|it| it == Priority::Normal));
+        let task = || next_task(crew, self.local, class.unwrap_or_default()).map(Found::Task);
+        let region = || {
+            let is_of_it = |entry: &Entry| class.is_none_or(|it| entry.is_of(it));
+            let posted = crew.board.posted(self.turn);
+            let mut wanted = posted.filter(|entry| is_of_it(entry) && entry.has_work());
+            wanted.find_map(|entry| entry.pin()).map(Found::Region)
+        };
+        let fork = || {
+            fault::point(Point::Steal);
+            help::steal(crew, None, self.index).map(Found::Fork)
+        };
+        let call = || crew.calls.take(None).map(Found::Call);
+        // Forks and calls have no class of their own.
+        let others = || is_normal.then(|| fork().or_else(call)).flatten();
+        self.tasks_first
+            .then(task)
+            .flatten()
+            .or_else(region)
+            .or_else(others)
+            .or_else(task)
+    }
+}
+
+/// The next task of this class.
+#[inline]
+fn next_task(crew: &Crew, local: &Local<'_>, class: Priority) -> Option<Task> {
+    match class {
+        Priority::Normal => local.next(),
+        class => crew.take_classed(class),
+    }
 }
 
 #[cold]
@@ -220,10 +282,11 @@ fn ask(crew: &Crew) {
 }
 
 /// Returns the time at its end.
-fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local<'_>) -> u64 {
+fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local<'_>, slice: Slice) -> u64 {
     match found {
         Found::Region(pin) => {
-            return participate_at_leisure(Region::pinned(&pin), index, crew.now_ns());
+            let region = Region::pinned(&pin);
+            return participate_at_leisure(region, index, crew.now_ns(), slice.is_owed);
         }
         Found::Held(pin) => {
             let ended_ns = take_over_at_leisure(Region::pinned(&pin), index, crew.now_ns());
@@ -234,7 +297,10 @@ fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local<'_>) -> u64 {
         Found::Letter => {
             crew.mail.read(index, index);
         }
-        Found::Task(task) => run_tasks(crew, index, local, task),
+        Found::Task(task) => match slice.class {
+            Priority::Normal => run_tasks(crew, index, local, slice, task),
+            class => frame::in_class(class, || run_tasks(crew, index, local, slice, task)),
+        },
     }
     crew.now_ns()
 }
@@ -255,7 +321,11 @@ fn visit_once(crew: &Crew, index: usize, local: &Local<'_>) -> bool {
     }
     let mut ran = 0;
     frame::enter(crew, nobody, None, || {
-        while let Some(task) = local.next() {
+        let classed = |class| crew.take_classed(class);
+        while let Some(task) = classed(Priority::High)
+            .or_else(|| local.next())
+            .or_else(|| classed(Priority::Low))
+        {
             task.call(&index);
             ran += 1;
         }
@@ -272,13 +342,14 @@ fn visit_once(crew: &Crew, index: usize, local: &Local<'_>) -> bool {
 }
 
 /// Runs `first` and what comes after it, for so long that looking elsewhere costs little of it.
-fn run_tasks(crew: &Crew, index: usize, local: &Local<'_>, first: Task) {
+fn run_tasks(crew: &Crew, index: usize, local: &Local<'_>, slice: Slice, first: Task) {
     let began_ns = crew.now_ns();
     let at_it = crew.tasks.begin();
     first.call(&index);
     let mut ran = 1;
     while ran < BURST
-        && let Some(task) = local.next()
+        && !(crew.classes.is_any() && is_cut_short(crew, slice, began_ns))
+        && let Some(task) = next_task(crew, local, slice.class)
     {
         task.call(&index);
         ran += 1;
@@ -287,4 +358,11 @@ fn run_tasks(crew: &Crew, index: usize, local: &Local<'_>, first: Task) {
     crew.tasks.count_finished(ran as u64);
     let took_ns = crew.now_ns().saturating_sub(began_ns);
     crew.costs.learn(TASKS, ran as u64, took_ns);
+}
+
+/// Where there is work of several classes: whether a burst of tasks is to end here.
+#[cold]
+fn is_cut_short(crew: &Crew, slice: Slice, began_ns: u64) -> bool {
+    let has_had_its_turn = crew.now_ns().saturating_sub(began_ns) >= TURN_NS;
+    has_had_its_turn || !slice.is_owed && crew.has_work_above(slice.class)
 }

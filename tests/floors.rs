@@ -9,11 +9,12 @@ const FLOORS: [&[&str]; 7] = [
     &["sync", "topology", "barrier", "forked"],
     &[
         "isolate", "hook", "panic", "outcome", "error", "summary", "roster", "health", "shutdown",
-        "fault", "policy",
+        "fault", "priority", "policy",
     ],
     &[
         "range",
         "admission",
+        "classes",
         "seat",
         "hold",
         "waiter",

@@ -27,7 +27,7 @@ where
         body,
         panics: Mutex::new(Vec::new()),
     };
-    launch(&batch.crew, &batch.cuts, &chunks, caller, None);
+    launch(&batch.crew, &batch.layout, &chunks, caller, None);
     let first = chunks
         .panics
         .into_inner()

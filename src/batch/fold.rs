@@ -1,4 +1,4 @@
-use super::launch::{Job, launch};
+use super::launch::{Cuts, Job, launch};
 use super::source::parts::{IntoParts, Parts};
 use super::{Batch, Source};
 use crate::drive::{Body, drive};
@@ -78,12 +78,12 @@ impl<S: Source, I, F> Fold<S, I, F> {
             panics: Mutex::new(Vec::new()),
         };
         // The user's cuts count items, not cells.
-        let cuts = if grain == 1 {
-            &self.batch.cuts
-        } else {
-            &super::Cuts::Equal
-        };
-        launch(&self.batch.crew, cuts, &folding, Location::caller(), None);
+        let mut layout = self.batch.layout;
+        if grain > 1 {
+            layout.cuts = Cuts::Equal;
+        }
+        let crew = &self.batch.crew;
+        launch(crew, &layout, &folding, Location::caller(), None);
         let mut pieces = folding.pieces.into_inner();
         let first = folding
             .panics

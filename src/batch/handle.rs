@@ -8,6 +8,7 @@ use super::tap::Tap;
 use crate::closure::Closure;
 use crate::crew::Crew;
 use crate::frame;
+use crate::priority::Priority;
 use crate::report::Report;
 use crate::stem::Stem;
 use crate::stewards::Errand;
@@ -38,10 +39,11 @@ impl<R, E> BatchHandle<R, E> {
     pub(super) fn new(
         crew: Arc<Crew>,
         items: usize,
+        priority: Option<Priority>,
         brake: Arc<Brake>,
         progress: Arc<Progress>,
     ) -> Self {
-        let stem = Stem::new(&crew);
+        let stem = Stem::new(&crew, priority);
         Self {
             crew,
             ending: Arc::new(Ending::new(stem.clone())),

@@ -6,6 +6,7 @@ use crate::costs::Site;
 use crate::crew::Crew;
 use crate::delegate::on_a_seat;
 use crate::policy::partition;
+use crate::priority::Priority;
 use crate::range::Span;
 use crate::region::{Claims, Items, Task};
 use crate::seat::Share;
@@ -39,6 +40,14 @@ pub(super) trait Job: Sync {
     fn give_up(&self, _items: Range<usize>) {
         unreachable!("a job that is not stopped runs all its items")
     }
+}
+
+/// How the items of a batch are handed out.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) cuts: Cuts,
+    /// The class that it was given.
+    pub(super) priority: Option<Priority>,
 }
 
 /// Where to cut the items before they are handed out.
@@ -81,7 +90,7 @@ impl<J: Job> Task for Segment<'_, J> {
 /// Runs all items of `job`. `workers` is filled with what each worker did, by worker.
 pub(super) fn launch<J: Job>(
     crew: &Crew,
-    cuts: &Cuts,
+    layout: &Layout,
     job: &J,
     caller: &'static Location<'static>,
     mut workers: Option<&mut Vec<WorkerShare>>,
@@ -92,7 +101,7 @@ pub(super) fn launch<J: Job>(
             job.give_up(items);
             continue;
         }
-        let cut = match cuts {
+        let cut = match &layout.cuts {
             Cuts::Equal => None,
             Cuts::Given(segments) => Some(segments[at].as_slice()),
         };
@@ -107,6 +116,7 @@ pub(super) fn launch<J: Job>(
             items: Items::Fixed,
             len: items.len(),
             cut,
+            priority: layout.priority,
         };
         on_a_seat(crew, || match &mut workers {
             Some(workers) => call.run(Some(&mut |did| add(workers, did))),

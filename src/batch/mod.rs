@@ -60,9 +60,10 @@ pub use stream::{Feed, Input, Outcomes, Stream};
 
 use crate::crew::Crew;
 use crate::policy::partition;
+use crate::priority::Priority;
 use crate::report::Report;
 use each::Each;
-use launch::Cuts;
+use launch::{Cuts, Layout};
 use state::{Stateless, TryWith, With};
 use std::fmt;
 use std::panic::Location;
@@ -86,7 +87,7 @@ pub struct Batch<S, P = Plain> {
     crew: Arc<Crew>,
     source: S,
     name: Option<String>,
-    cuts: Cuts,
+    layout: Layout,
     /// What was asked for by way of supervision.
     settings: P,
 }
@@ -97,7 +98,10 @@ impl<S> Batch<S> {
             crew,
             source,
             name: None,
-            cuts: Cuts::Equal,
+            layout: Layout {
+                cuts: Cuts::Equal,
+                priority: None,
+            },
             settings: Plain::new(),
         }
     }
@@ -109,7 +113,7 @@ impl<S, P> Batch<S, P> {
             crew: self.crew,
             source: self.source,
             name: self.name,
-            cuts: self.cuts,
+            layout: self.layout,
             settings: change(self.settings),
         }
     }
@@ -119,7 +123,7 @@ impl<S, P> Batch<S, P> {
             crew: self.crew,
             source: change(self.source),
             name: self.name,
-            cuts: self.cuts,
+            layout: self.layout,
             settings: self.settings,
         }
     }
@@ -127,6 +131,23 @@ impl<S, P> Batch<S, P> {
     /// Names the batch; the [`Report`] repeats it.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Which work the workers do first: see [`Priority`]. Without this it is that of the work which calls, or [`Normal`](Priority::Normal).
+    ///
+    /// ```
+    /// use ganger::{Priority, Runtime};
+    ///
+    /// let rt = Runtime::new()?;
+    /// let nightly = rt.batch(0..100_000).priority(Priority::Low).submit(|i, _ctx| Ok::<_, ()>(i));
+    /// let request = rt.batch(0..10).priority(Priority::High).submit(|i, _ctx| Ok::<_, ()>(i));
+    /// assert_eq!(request.join().summary().done(), 10); // does not wait for the other one
+    /// assert_eq!(nightly.join().summary().done(), 100_000);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.layout.priority = Some(priority);
         self
     }
 
@@ -153,7 +174,7 @@ impl<S, P> Batch<S, P> {
             partition::weighted(segment.len(), parts, at)
         };
         let segments = partition::segments(self.source.items(), crate::caller::LONGEST);
-        self.cuts = Cuts::Given(segments.map(cut).collect());
+        self.layout.cuts = Cuts::Given(segments.map(cut).collect());
         self
     }
 
@@ -312,7 +333,7 @@ impl<S: Source> Batch<S> {
         let began = Instant::now();
         let each = Each::new(self.source.into_parts(), make, body, each::Outcomes::new);
         let mut workers = Vec::new();
-        launch::launch(&self.crew, &self.cuts, &each, caller, Some(&mut workers));
+        launch::launch(&self.crew, &self.layout, &each, caller, Some(&mut workers));
         let (outcomes, counts, strays) = each.into_outcomes();
         let summary = crate::summary::Summary {
             counts,
@@ -337,7 +358,7 @@ impl<S: Source> Batch<S> {
         R: Send,
     {
         let each = Each::new(self.source.into_parts(), make, body, each::Results::new);
-        launch::launch(&self.crew, &self.cuts, &each, caller, None);
+        launch::launch(&self.crew, &self.layout, &each, caller, None);
         each.into_results()
     }
 }

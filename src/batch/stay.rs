@@ -19,6 +19,7 @@ use crate::drive::{Body, drive};
 use crate::hold::Hold;
 use crate::outcome::Outcome;
 use crate::panic::TaskPanic;
+use crate::priority::Priority;
 use crate::range::Span;
 use crate::region::{Claims, Items, Region, Task};
 use crate::summary::Counts;
@@ -104,6 +105,7 @@ where
     pub(super) fn run_tickets(
         &self,
         caller: &'static Location<'static>,
+        priority: Option<Priority>,
         mut body: impl FnMut(&Region<'_>),
     ) {
         let call = Call {
@@ -113,6 +115,7 @@ where
             items: Items::Growing,
             len: 0,
             cut: None,
+            priority,
         };
         call.run_around(&mut |region| {
             self.again.open(region);

@@ -150,10 +150,16 @@ impl<S: Source, P> Batch<S, P> {
         let crew = batch.crew.clone();
         crew.process.enter();
         let before = batch.terms();
-        let items = batch.source.items();
+        let (items, priority) = (batch.source.items(), batch.layout.priority);
         let progress = Progress::new(items, crew.seats(), before.began, before.brake.clone());
         let progress = Arc::new(progress);
-        let handle = BatchHandle::new(crew.clone(), items, before.brake.clone(), progress.clone());
+        let handle = BatchHandle::new(
+            crew.clone(),
+            items,
+            priority,
+            before.brake.clone(),
+            progress.clone(),
+        );
         let ending = handle.ending().clone();
         let terms = Terms {
             progress: Some(progress),

@@ -80,7 +80,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
             exit,
         } = terms;
         let crew = self.crew.clone();
-        let cuts = self.cuts;
+        let layout = self.layout;
         let parts = IntoParts::into_parts(self.source);
         let mut workers = Vec::new();
         let leaves_behind = exit.is_some();
@@ -101,11 +101,11 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
                 again: Again::new(brake.clone()),
                 desk: Desk::default(),
             };
-            let mut launch_all = || launch(&crew, &cuts, &overseen, caller, Some(&mut workers));
+            let mut launch_all = || launch(&crew, &layout, &overseen, caller, Some(&mut workers));
             if overseen.retry.is_none() {
                 launch_all();
             } else {
-                overseen.run_tickets(caller, |_| launch_all());
+                overseen.run_tickets(caller, layout.priority, |_| launch_all());
             }
             let ending = match overseen.exit.take() {
                 // It was given out while some item hung, which has ended now.

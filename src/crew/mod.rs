@@ -8,12 +8,14 @@ mod summon;
 use crate::admission::Admission;
 use crate::board::Board;
 use crate::calls::Calls;
+use crate::classes::Classes;
 use crate::costs::{Costs, Site};
 use crate::forked::Process;
 use crate::forks::Forks;
 use crate::lineage::Node;
 use crate::mail::Mail;
 use crate::policy::spin::Budget;
+use crate::priority::Priority;
 use crate::sleep::Sleep;
 use crate::spares::Spares;
 use crate::stewards::{Errand, Handed, Stewards};
@@ -44,6 +46,7 @@ pub(crate) struct Crew {
     pub(crate) timers: Timers,
     pub(crate) spares: Spares,
     pub(crate) stewards: Stewards,
+    pub(crate) classes: Classes,
     /// Where there is a limit to what is taken in.
     pub(crate) admission: Option<Arc<Admission>>,
     /// How many threads sleep until something has ended, and would help with it.
@@ -93,6 +96,7 @@ impl Crew {
             timers: Timers::new(),
             spares: Spares::new(workers, spares),
             stewards: Stewards::new(),
+            classes: Classes::new(),
             admission: None,
             dozing: CachePadded::new(AtomicU32::new(0)),
             workers,
@@ -251,10 +255,27 @@ impl Crew {
             || self.forks.has_forks_for_a_sleeper(None)
     }
 
-    /// Whether there is something for worker `index` that does not wait for regions to end.
+    /// Whether there is something for worker `index` that does not wait for regions of this class to end.
     #[inline]
-    pub(crate) fn has_visitors(&self, index: usize) -> bool {
-        self.mail.has_letters(index) || self.tasks.has_work()
+    pub(crate) fn has_visitors(&self, index: usize, class: Priority) -> bool {
+        self.mail.has_letters(index) || class <= Priority::Normal && self.tasks.has_normal()
+    }
+
+    /// Whether there is work of this class that nobody has begun.
+    pub(crate) fn has_work_of(&self, class: Priority) -> bool {
+        match class {
+            Priority::Normal => self.tasks.has_normal() || self.board.has_work_of(class),
+            class => {
+                self.classes.has(class)
+                    && (self.tasks.has_classed(class) || self.board.has_work_of(class))
+            }
+        }
+    }
+
+    /// Whether there is work of a higher class than this that nobody has begun.
+    pub(crate) fn has_work_above(&self, class: Priority) -> bool {
+        let mut above = Priority::ALL.into_iter().take_while(|it| *it > class);
+        above.any(|higher| self.has_work_of(higher))
     }
 
     /// Worker `index` has gone for good, or could not come.

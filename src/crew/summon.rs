@@ -3,6 +3,7 @@
 use super::{Crew, TASKS};
 use crate::lineage::Node;
 use crate::policy::enlist;
+use crate::priority::Priority;
 use crate::sync::{Ordering, fence};
 use crate::tasks::Task;
 
@@ -17,6 +18,31 @@ impl Crew {
         let rest_ns = self.tasks_ns();
         self.call_for_loose_work(rest_ns);
         !self.sleep.is_ending()
+    }
+
+    /// As [`spawn`](Self::spawn), of a class that is not the normal one.
+    pub(crate) fn spawn_classed(&self, class: Priority, task: Task) -> bool {
+        self.classes.add(class);
+        self.tasks.push_classed(class, task);
+        // As above.
+        fence(Ordering::SeqCst);
+        self.call_for_loose_work(None);
+        !self.sleep.is_ending()
+    }
+
+    /// Takes a task of this class, which is not the normal one.
+    pub(crate) fn take_classed(&self, class: Priority) -> Option<Task> {
+        let task = self.tasks.pop_classed(class)?;
+        self.classes.take(class);
+        Some(task)
+    }
+
+    /// Takes a task of any class, for a thread that is no worker.
+    pub(crate) fn take_task(&self) -> Option<Task> {
+        let normal = || self.tasks.pop();
+        let high = self.take_classed(Priority::High);
+        let task = high.or_else(normal);
+        task.or_else(|| self.take_classed(Priority::Low))
     }
 
     /// What the tasks that wait are believed to take the workers that run tasks now; none if nobody does, or knows.

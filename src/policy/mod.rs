@@ -7,4 +7,5 @@ pub(crate) mod partition;
 pub(crate) mod restart;
 pub(crate) mod retry;
 pub(crate) mod spin;
+pub(crate) mod turns;
 pub(crate) mod victim;

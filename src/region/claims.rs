@@ -6,14 +6,11 @@ use crate::entry::Entry;
 use crate::fault::{self, Point};
 use crate::forked::Process;
 use crate::policy::chunk::{Sizer, worth_giving_back};
+use crate::policy::turns::TURN_NS;
 use crate::policy::victim::Dice;
 use crate::range::Span;
 use crate::seat::{Seat, Share};
 use crate::sync::{AtomicBool, Ordering, fence};
-
-/// For how long a worker stays in one region where it goes from one to the other in turn. Longer than it takes to make the states that
-/// some bodies have.
-const TURN_NS: u64 = 1_000_000;
 
 /// One participant's way to the items of a region.
 ///
@@ -40,6 +37,8 @@ pub(crate) struct Claims<'r> {
     /// This is all that the thread does: it leaves between two chunks when there is something that should not wait for the end of
     /// a region. What is left in its word is stolen, by itself when it comes back, or by others.
     at_leisure: bool,
+    /// It stays for a turn, though there is work of a higher class.
+    is_owed: bool,
     share: Share,
 }
 
@@ -59,6 +58,7 @@ impl<'r> Claims<'r> {
             alone: true,
             token: region.task.stop(),
             at_leisure: false,
+            is_owed: false,
             share: Share {
                 worker,
                 ..Share::default()
@@ -68,8 +68,9 @@ impl<'r> Claims<'r> {
 
     /// Lets this participant leave early: it is a worker that does nothing else. (To run something else in between would make the
     /// caller wait for a stranger.)
-    pub(crate) fn at_leisure(mut self) -> Self {
+    pub(crate) fn at_leisure(mut self, is_owed: bool) -> Self {
         self.at_leisure = true;
+        self.is_owed = is_owed;
         self
     }
 
@@ -130,17 +131,29 @@ impl<'r> Claims<'r> {
     /// Whether something waits that should not wait for the end of the region, after at least one chunk.
     #[inline]
     fn leaves(&self) -> bool {
+        let class = self.region.node.priority();
         self.at_leisure
             && self.share.items > 0
-            && (self.region.crew.has_visitors(self.worker()) || self.takes_turns())
+            && (self.region.crew.has_visitors(self.worker(), class) || self.takes_turns())
     }
 
-    /// Whether it is another region's turn: where batches were submitted, which have no caller of their own to run them.
+    /// Whether it is another region's turn, or another class's: where batches were submitted, which have no caller of their own to run them, or
+    /// where there is work of several classes.
     #[inline]
     fn takes_turns(&self) -> bool {
-        self.region.crew.stewards.is_any_open()
-            && self.unbooked_since_ns.saturating_sub(self.came_ns) >= TURN_NS
-            && self.region.crew.board.has_other_work(self.entry())
+        let crew = self.region.crew;
+        let has_classes = crew.classes.is_any();
+        (has_classes || crew.stewards.is_any_open()) && self.is_over(has_classes)
+    }
+
+    #[cold]
+    fn is_over(&self, has_classes: bool) -> bool {
+        let (crew, class) = (self.region.crew, self.region.node.priority());
+        let has_had_its_turn = self.unbooked_since_ns.saturating_sub(self.came_ns) >= TURN_NS;
+        if has_had_its_turn {
+            return crew.board.has_other_work(self.entry()) || has_classes && crew.tasks.has_work();
+        }
+        has_classes && !self.is_owed && crew.has_work_above(class)
     }
 
     #[inline]

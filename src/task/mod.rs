@@ -1,7 +1,9 @@
 //! Spawned tasks: their memory, and how they come into the queues.
 
+mod builder;
 mod handle;
 
+pub use builder::TaskBuilder;
 pub use handle::TaskHandle;
 
 use crate::admission::Permit;
@@ -13,6 +15,7 @@ use crate::help;
 use crate::intake;
 use crate::isolate;
 use crate::panic::TaskPanic;
+use crate::priority::Priority;
 use crate::sync::{AtomicU32, Mutex, Ordering, UnsafeCell};
 use crate::tasks::{self, Task};
 use std::sync::Arc;
@@ -187,30 +190,34 @@ impl<F: FnOnce() -> T + Send, T: Send> Drop for Queued<F, T> {
 }
 
 /// Spawns `body` into `crew`.
-pub(crate) fn spawn<F, T>(crew: &Crew, body: F) -> TaskHandle<T>
+pub(crate) fn spawn<F, T>(crew: &Crew, class: Priority, body: F) -> TaskHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
     crew.process.enter();
     let permit = intake::admit(crew, 1);
-    spawn_with(crew, permit, body)
+    spawn_with(crew, class, permit, body)
 }
 
 /// As [`spawn`], if there is room; else gives `body` back.
-pub(crate) fn try_spawn<F, T>(crew: &Crew, body: F) -> Result<TaskHandle<T>, Full<F>>
+pub(crate) fn try_spawn<F, T>(
+    crew: &Crew,
+    class: Priority,
+    body: F,
+) -> Result<TaskHandle<T>, Full<F>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
     crew.process.enter();
     match intake::try_admit(crew, 1) {
-        Ok(permit) => Ok(spawn_with(crew, permit, body)),
+        Ok(permit) => Ok(spawn_with(crew, class, permit, body)),
         Err(_) => Err(Full(body)),
     }
 }
 
-fn spawn_with<F, T>(crew: &Crew, permit: Option<Permit>, body: F) -> TaskHandle<T>
+fn spawn_with<F, T>(crew: &Crew, class: Priority, permit: Option<Permit>, body: F) -> TaskHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -229,12 +236,12 @@ where
         // A detached task's result goes here; its `Drop` is the user's.
         isolate::drop_quietly(cell);
     };
-    push(crew, with_permit(permit, work));
+    push(crew, class, with_permit(permit, work));
     handle
 }
 
 /// Spawns `body` into `crew`, for nobody to ask for.
-pub(crate) fn spawn_detached(crew: &Crew, body: impl FnOnce() + Send + 'static) {
+pub(crate) fn spawn_detached(crew: &Crew, class: Priority, body: impl FnOnce() + Send + 'static) {
     let permit = intake::admit(crew, 1);
     let work = move |_: &usize| {
         // The panic hook was told.
@@ -242,7 +249,7 @@ pub(crate) fn spawn_detached(crew: &Crew, body: impl FnOnce() + Send + 'static) 
             isolate::discard(payload);
         }
     };
-    push(crew, with_permit(permit, work));
+    push(crew, class, with_permit(permit, work));
 }
 
 /// A task that keeps its permit until it has ended, or was dropped.
@@ -257,8 +264,13 @@ fn with_permit(permit: Option<Permit>, work: impl FnOnce(&usize) + Send + 'stati
     }
 }
 
-fn push(crew: &Crew, task: Task) {
-    if !crew.spawn(frame::seat_in(crew), task) {
+#[inline]
+fn push(crew: &Crew, class: Priority, task: Task) {
+    let somebody_comes = match class {
+        Priority::Normal => crew.spawn(frame::seat_in(crew), task),
+        class => crew.spawn_classed(class, task),
+    };
+    if !somebody_comes {
         help::settle_left_tasks(crew);
     }
 }

@@ -64,7 +64,8 @@ impl<I: Input, M, F> Flow<I, M, F> {
                 desk: Desk::default(),
             };
             let mut input = Some(input);
-            overseen.run_tickets(self.caller, |region| {
+            // Its class is that of the stem.
+            overseen.run_tickets(self.caller, None, |region| {
                 let input = input.take().expect("called once");
                 pull(input, &overseen, outlet, region);
             });

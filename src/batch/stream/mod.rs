@@ -200,7 +200,7 @@ impl<I: Input, P> Batch<Feed<I>, P> {
         let brake = Arc::new(settings.brake(usize::MAX));
         let ending = CancelToken::new();
         let window = feed.window.unwrap_or(4 * crew.places().max(1));
-        let stem = Stem::new(&crew);
+        let stem = Stem::new(&crew, batch.layout.priority);
         let outlet = Outlet::new(window, feed.ordered, brake, ending.clone(), stem);
         let handed = Handed {
             crew: crew.clone(),

@@ -7,7 +7,7 @@ use loom::thread;
 type Draws = Arc<Tap<usize, ()>>;
 
 fn tap(ground: &Ground, items: usize) -> Draws {
-    Arc::new(Tap::new(items, Stem::new(ground.crew())))
+    Arc::new(Tap::new(items, Stem::new(ground.crew(), None)))
 }
 
 /// Who begins to draw while an outcome comes, and sleeps until there is one, gets it. If it is not woken this never ends, and loom

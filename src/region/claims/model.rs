@@ -110,7 +110,7 @@ impl Stage {
     /// A worker that is lost when it has claimed its first chunk, and the one that takes its place.
     fn die_and_help(&self) {
         if let Some(_pin) = self.region.entry.pin() {
-            let mut claims = Claims::new(&self.region, 0, 0, 0).at_leisure();
+            let mut claims = Claims::new(&self.region, 0, 0, 0).at_leisure(false);
             if let Some(chunk) = claims.next() {
                 claims.chunk = Span::default();
                 assert_eq!(claims.stop(Some(chunk)), None);

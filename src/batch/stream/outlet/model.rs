@@ -17,7 +17,7 @@ type Far = Arc<Outlet<Counted, ()>>;
 
 fn outlet(ground: &Ground, window: usize, ordered: bool) -> Far {
     let brake = Arc::new(Brake::new(CancelToken::new(), u64::MAX));
-    let stem = Stem::new(ground.crew());
+    let stem = Stem::new(ground.crew(), None);
     Arc::new(Outlet::new(
         window,
         ordered,
