@@ -70,12 +70,11 @@ pub async fn serve(
     let mut serving = pin!(IntoFuture::into_future(serving));
     tokio::select! {
         served = &mut serving => return served.map(|()| app.open() == 0),
-        _ = signals.wait_for(|count| *count > 0) => {}
+        told = signals.wait_for(|count| *count > 0) => if told.is_ok() {
+            message::say("no more connections are taken; answering what was accepted (a second signal ends at once)");
+        }
     }
     app.end();
-    message::say(
-        "no more connections are taken; answering what was accepted (a second signal ends at once)",
-    );
     tokio::select! {
         served = &mut serving => served?,
         () = sleep(app.settings.deadline + PATIENCE) => {}

@@ -43,6 +43,10 @@ pub(crate) fn thumbnail(
         Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
         _ => return Err(Refusal::NoImage),
     };
+    if format == ImageFormat::Jpeg && is_cut_short(bytes) {
+        let what = "the image cannot be read: it is cut short".to_owned();
+        return Err(Refusal::Image(what));
+    }
     let damaged = |error: ImageError| {
         job.check()
             .err()
@@ -79,6 +83,15 @@ pub(crate) fn thumbnail(
         bytes: thumbnail,
         mime: format.to_mime_type(),
     })
+}
+
+/// The decoder would paint gray what is missing. A JPEG ends with a marker, after the last of its scans; within a scan there are no such bytes.
+fn is_cut_short(jpeg: &[u8]) -> bool {
+    let last = |marker| jpeg.windows(2).rposition(|two| two == [0xff, marker]);
+    match (last(0xda), last(0xd9)) {
+        (Some(scan), Some(end)) => end < scan,
+        _ => true,
+    }
 }
 
 /// `width` is meant after the turn.

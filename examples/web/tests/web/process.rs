@@ -1,0 +1,104 @@
+//! The program, and signals.
+
+use image::ImageFormat;
+
+use crate::house::{get, post_later, post_to, until};
+use crate::images::{encoded, picture};
+use crate::program::{Running, web};
+
+/// Takes some tenths of a second, as the tests are built.
+fn heavy() -> Vec<u8> {
+    encoded(&picture(1500, 1000), ImageFormat::Png)
+}
+
+#[test]
+fn a_signal_drains() {
+    for (engine, signal) in [
+        ("ganger", "TERM"),
+        ("spawn-blocking", "TERM"),
+        ("rayon", "INT"),
+    ] {
+        let args = [
+            "--engine",
+            engine,
+            "--threads",
+            "1",
+            "--blocking-threads",
+            "1",
+        ];
+        let (server, address) = Running::serve(&args);
+        let heavy = heavy();
+        let later: Vec<_> = (0..8)
+            .map(|_| post_later(address, "/thumbnail?w=100", &heavy))
+            .collect();
+        let books = until(address, |books| books.accepted() == 8);
+        assert!(
+            books.ended("answered") < 8,
+            "they are too fast for this test"
+        );
+        server.signal(signal);
+        let line = server.stderr.next().expect("it says that it ends");
+        assert!(line.contains("no more connections are taken"), "{line}");
+        while std::net::TcpStream::connect(address).is_ok() {
+            std::thread::yield_now();
+        }
+        for later in later {
+            later.reply().is(200, "");
+        }
+        let (code, _, stderr) = server.end();
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{engine}");
+    }
+}
+
+#[test]
+fn an_idle_server_ends_at_once_although_clients_are_connected() {
+    let (server, address) = Running::serve(&[]);
+    let _silent = std::net::TcpStream::connect(address).unwrap();
+    post_to(address, "/hash", b"abc").is(200, "");
+    get(address, "/healthz").is(200, "ok");
+    server.signal("TERM");
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
+fn a_second_signal_does_not_wait_and_says_what_was_lost() {
+    let (server, address) = Running::serve(&["--threads", "1"]);
+    let heavy = heavy();
+    for _ in 0..30 {
+        let mut raw = crate::house::Raw::open(address);
+        raw.begin("/thumbnail?w=100", heavy.len());
+        raw.say(&heavy);
+        // Its connection stays open, and nobody reads the answer.
+        std::mem::forget(raw);
+    }
+    until(address, |books| books.accepted() == 30);
+    server.signal("TERM");
+    server.stderr.next().expect("it says that it ends");
+    server.signal("TERM");
+    let (code, _, stderr) = server.end();
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(
+        stderr.contains("accepted requests had no answer"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn wrong_settings_are_told() {
+    let fails = |args: &[&str], code, words: &str| {
+        let run = Running::start(web(&["serve"]).args(args));
+        let (is, _, stderr) = run.end();
+        assert_eq!(is, Some(code), "{stderr}");
+        assert!(stderr.contains(words), "{stderr}");
+    };
+    fails(&["--threads", "0"], 2, "--threads");
+    fails(&["--queue", "0"], 2, "--queue");
+    fails(&["--deadline", "0s"], 2, "not a time");
+    fails(&["--engine", "hope"], 2, "--engine");
+    fails(&["--queue", "8", "--reserve", "8"], 1, "leaves no place");
+    fails(&["--body-memory", "10"], 1, "no room for one body");
+    fails(&["--threads", "5000"], 1, "at most 4096");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    fails(&["--listen", &address], 1, "in use");
+}
