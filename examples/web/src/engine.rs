@@ -72,7 +72,7 @@ impl Engine {
         };
         Ok(Self {
             limit,
-            reserve: settings.reserve,
+            reserve: settings.reserve(),
             runner,
         })
     }

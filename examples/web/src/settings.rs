@@ -47,9 +47,9 @@ pub struct Settings {
     #[arg(long, value_name = "N", default_value = "64")]
     pub queue: NonZeroUsize,
 
-    /// How many of those places are kept from heavy requests, for light ones
-    #[arg(long, value_name = "N", default_value = "8")]
-    pub reserve: usize,
+    /// How many of those places are kept from heavy requests, for light ones [default: an eighth of them]
+    #[arg(long, value_name = "N")]
+    pub reserve: Option<usize>,
 
     /// A request that has no answer after this time gets 504: seconds, or as 500ms, 1.5m
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s")]
@@ -83,10 +83,10 @@ impl Settings {
     ///
     /// A message that says which setting is meant.
     pub fn check(&self) -> Result<(), String> {
-        if self.reserve >= self.queue.get() {
+        let (reserve, queue) = (self.reserve(), self.queue);
+        if reserve >= queue.get() {
             return Err(format!(
-                "--reserve {} leaves no place of --queue {} to heavy requests",
-                self.reserve, self.queue
+                "--reserve {reserve} leaves no place of --queue {queue} to heavy requests"
             ));
         }
         if self.body_memory < self.max_body as usize {
@@ -96,6 +96,11 @@ impl Settings {
             ));
         }
         Ok(())
+    }
+
+    /// How many places are kept for light requests.
+    pub fn reserve(&self) -> usize {
+        self.reserve.unwrap_or(self.queue.get() / 8)
     }
 
     /// How many threads do CPU work at once; with tokio, how many can.

@@ -43,7 +43,7 @@ pub(crate) fn json(app: &App) -> Value {
         "seconds": app.since.elapsed().as_secs_f64(),
         "ending": app.is_ending(),
         "limit": app.engine.limit(),
-        "reserve": app.settings.reserve,
+        "reserve": app.settings.reserve(),
         "accepted": app.engine.accepted(),
         "busy": states.iter().filter(|state| state.now.is_some()).count(),
         "bounds_ms": BOUNDS_MS,

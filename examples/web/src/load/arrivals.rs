@@ -151,3 +151,44 @@ fn books(tokio: &Runtime, client: &Client) -> Result<Books, String> {
         .and_then(|status| Books::of(&status))
         .ok_or_else(|| format!("no status, but {}", reply.code))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrivals(heavy: f64, light: f64, seed: u64) -> Vec<(Weight, Duration)> {
+        let plan = Plan {
+            server: ([127, 0, 0, 1], 1).into(),
+            heavy,
+            light,
+            time: Duration::from_secs(100),
+            seed,
+        };
+        let mut arrivals = Vec::new();
+        plan.each_arrival(|weight, due| arrivals.push((weight, due)));
+        arrivals
+    }
+
+    #[test]
+    fn arrivals_come_in_order_and_at_their_rates() {
+        for seed in 0..10 {
+            let arrivals = arrivals(100.0, 30.0, seed);
+            assert!(arrivals.is_sorted_by_key(|(_, due)| *due));
+            let heavy = arrivals
+                .iter()
+                .filter(|(weight, _)| *weight == Weight::Heavy);
+            let heavy = heavy.count() as f64;
+            let light = arrivals.len() as f64 - heavy;
+            // Six deviations of a Poisson variable.
+            assert!((heavy - 10_000.0).abs() < 600.0, "seed {seed}: {heavy}");
+            assert!((light - 3000.0).abs() < 330.0, "seed {seed}: {light}");
+        }
+    }
+
+    #[test]
+    fn a_seed_is_a_load_and_no_rate_is_none() {
+        assert_eq!(arrivals(50.0, 50.0, 3), arrivals(50.0, 50.0, 3));
+        assert_ne!(arrivals(50.0, 50.0, 3), arrivals(50.0, 50.0, 4));
+        assert_eq!(arrivals(0.0, 0.0, 1), []);
+    }
+}

@@ -164,3 +164,19 @@ impl fmt::Display for Outcome {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_times_that_were_measured() {
+        let ms = Duration::from_millis;
+        let times = Times((1..=100).rev().map(ms).collect());
+        assert_eq!(times.quantile(0.5), Some(ms(50)));
+        assert_eq!(times.quantile(0.99), Some(ms(99)));
+        assert_eq!(times.quantile(1.0), Some(ms(100)));
+        assert_eq!(Times(vec![ms(7)]).quantile(0.01), Some(ms(7)));
+        assert_eq!(Times::default().quantile(0.5), None);
+    }
+}

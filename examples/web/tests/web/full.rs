@@ -10,7 +10,7 @@ use crate::house::{House, Raw, everywhere, settings};
 fn narrow(settings: Settings, queue: usize, reserve: usize) -> House {
     House::open(Settings {
         queue: NonZeroUsize::new(queue).unwrap(),
-        reserve,
+        reserve: Some(reserve),
         ..settings
     })
 }

@@ -4,7 +4,7 @@ use crate::program::{Running, web};
 
 #[test]
 fn a_load_accounts_for_every_request() {
-    let args = ["--queue", "4", "--reserve", "1", "--deadline", "1s"];
+    let args = ["--queue", "4", "--deadline", "1s"];
     let (server, address) = Running::serve(&args);
     let address = address.to_string();
     let args = [
@@ -33,7 +33,7 @@ fn a_load_on_nobody_is_an_error() {
 #[test]
 fn a_comparison_has_a_row_for_each_engine() {
     let args = ["compare", "--time", "1s", "--turns", "1", "--light", "20"];
-    let server = ["--", "--queue", "4", "--reserve", "1"];
+    let server = ["--", "--queue", "4"];
     let (code, stdout, stderr) = Running::start(web(&args).args(server)).end();
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     let rows: Vec<_> = stdout.lines().skip(2).collect();
