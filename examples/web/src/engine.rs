@@ -36,7 +36,7 @@ pub(crate) struct Engine {
 
 #[derive(Debug)]
 enum Runner {
-    Ganger(Runtime, Arc<Semaphore>),
+    Ganger(Runtime),
     Tokio(Arc<Semaphore>),
     Rayon(rayon::ThreadPool, Arc<Semaphore>),
 }
@@ -57,9 +57,10 @@ impl Engine {
                 let runtime = Runtime::builder()
                     .num_threads(threads)
                     .pinning(Pinning::Off)
+                    .queue_limit(limit)
                     .start_handler(move |worker| desks.seat(worker))
                     .build();
-                Runner::Ganger(runtime.map_err(|error| error.to_string())?, places())
+                Runner::Ganger(runtime.map_err(|error| error.to_string())?)
             }
             Kind::SpawnBlocking => Runner::Tokio(places()),
             Kind::Rayon => {
@@ -92,7 +93,8 @@ impl Engine {
     /// How much is accepted and has not ended.
     pub(crate) fn accepted(&self) -> usize {
         match &self.runner {
-            Runner::Ganger(_, places) | Runner::Tokio(places) | Runner::Rayon(_, places) => {
+            Runner::Ganger(runtime) => runtime.queued().expect("it has a limit"),
+            Runner::Tokio(places) | Runner::Rayon(_, places) => {
                 self.limit - places.available_permits()
             }
         }
@@ -101,7 +103,7 @@ impl Engine {
     /// What ganger says of its workers.
     pub(crate) fn health(&self) -> Option<Health> {
         match &self.runner {
-            Runner::Ganger(runtime, _) => Some(runtime.health()),
+            Runner::Ganger(runtime) => Some(runtime.health()),
             Runner::Tokio(_) | Runner::Rayon(..) => None,
         }
     }
@@ -120,7 +122,7 @@ impl Engine {
 
     /// Ends the workers, after what they have; of ganger alone it can be said for how long to wait.
     pub(crate) fn shut_down(self, timeout: Duration) {
-        if let Runner::Ganger(runtime, _) = self.runner {
+        if let Runner::Ganger(runtime) = self.runner {
             runtime.shutdown(Shutdown::Drain, timeout);
         }
     }
@@ -134,10 +136,10 @@ impl Engine {
         self.check_room(weight)?;
         let held = |work: _, place| move || hold(work, place);
         match &self.runner {
-            Runner::Ganger(runtime, places) => {
-                let work = held(work, take(places)?);
-                Ok(Pending::Ganger(runtime.spawn(work)))
-            }
+            Runner::Ganger(runtime) => match runtime.try_spawn(work) {
+                Ok(task) => Ok(Pending::Ganger(task)),
+                Err(_) => Err(Full),
+            },
             Runner::Tokio(places) => {
                 let work = held(work, take(places)?);
                 Ok(Pending::Tokio(tokio::task::spawn_blocking(work)))
