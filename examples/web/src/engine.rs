@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ganger::{Health, Pinning, Runtime, Shutdown, TaskHandle};
+use ganger::{Health, Pinning, Priority, Runtime, Shutdown, TaskHandle};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
@@ -25,6 +25,15 @@ pub(crate) enum Weight {
     /// Less than a tenth of a millisecond.
     Light,
     Heavy,
+}
+
+impl From<Weight> for Priority {
+    fn from(weight: Weight) -> Self {
+        match weight {
+            Weight::Light => Self::High,
+            Weight::Heavy => Self::Normal,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -136,7 +145,8 @@ impl Engine {
         self.check_room(weight)?;
         let held = |work: _, place| move || hold(work, place);
         match &self.runner {
-            Runner::Ganger(runtime) => match runtime.try_spawn(work) {
+            Runner::Ganger(runtime) => match runtime.task().priority(weight.into()).try_spawn(work)
+            {
                 Ok(task) => Ok(Pending::Ganger(task)),
                 Err(_) => Err(Full),
             },

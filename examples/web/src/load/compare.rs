@@ -173,12 +173,12 @@ fn print(engines: &[Kind], results: &[(Kind, Outcome)]) {
     let columns = [
         "engine",
         "light p50",
-        "p99",
-        "(of turns)",
-        "503",
+        "light p99",
+        "(turns)",
+        "light 503",
         "heavy/s",
-        "p50",
-        "p99",
+        "heavy p50",
+        "heavy p99",
         "504",
         "503 p99",
         "accepted",
@@ -189,7 +189,9 @@ fn print(engines: &[Kind], results: &[(Kind, Outcome)]) {
         let of_kind = results.iter().filter(|(other, _)| other == kind);
         let turns: Vec<&Outcome> = of_kind.map(|(_, outcome)| outcome).collect();
         let ms = |of: &dyn Fn(&Outcome) -> Option<Duration>| {
-            milliseconds(median(turns.iter().map(|turn| of(turn)).collect()))
+            let seconds = |turn: &&Outcome| of(turn).map(|time| time.as_secs_f64());
+            let median = median(turns.iter().map(seconds).collect());
+            milliseconds(median.map(Duration::from_secs_f64))
         };
         let sum = |of: &dyn Fn(&Outcome) -> u64| {
             let sum: u64 = turns.iter().map(|turn| of(turn)).sum();
@@ -233,9 +235,29 @@ fn print(engines: &[Kind], results: &[(Kind, Outcome)]) {
     }
 }
 
-/// None if there is none in some turn. Of two in the middle, the first.
-fn median<T: PartialOrd + Copy>(values: Vec<Option<T>>) -> Option<T> {
-    let mut values = values.into_iter().collect::<Option<Vec<T>>>()?;
-    values.sort_by(|a, b| a.partial_cmp(b).expect("no figure is NaN"));
-    values.get(values.len().saturating_sub(1) / 2).copied()
+/// None if there is none in some turn.
+fn median(values: Vec<Option<f64>>) -> Option<f64> {
+    let mut values = values.into_iter().collect::<Option<Vec<f64>>>()?;
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() % 2 {
+        0 => Some(f64::midpoint(
+            *values.get(middle.wrapping_sub(1))?,
+            values[middle],
+        )),
+        _ => Some(values[middle]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn medians_lie_in_the_middle() {
+        assert_eq!(median(vec![Some(3.0), Some(1.0), Some(2.0)]), Some(2.0));
+        assert_eq!(median(vec![Some(4.0), Some(1.0)]), Some(2.5));
+        assert_eq!(median(vec![Some(4.0), None]), None);
+        assert_eq!(median(vec![]), None);
+    }
 }

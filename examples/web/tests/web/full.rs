@@ -63,6 +63,24 @@ fn the_last_places_are_for_light_work() {
     });
 }
 
+/// One worker is at the first gate, another heavy request lies before the light one, and its gate stays closed.
+#[test]
+fn light_work_goes_before_heavy_work_that_waits() {
+    let house = House::open(settings(Kind::Ganger, 1));
+    let first = house.post_later("/gate?gate=1", b"");
+    house.gates.until_begun(1);
+    let second = house.post_later("/gate?gate=2", b"");
+    house.until(|books| books.accepted() == 2);
+    let light = house.post_later("/hash", b"abc");
+    house.until(|books| books.accepted() == 3);
+    assert!(!house.gates.has_begun(2));
+    house.gates.open(1);
+    light.reply().is(200, "");
+    house.gates.open(2);
+    first.reply().is(200, "passed");
+    second.reply().is(200, "passed");
+}
+
 /// A client that is told that the server is full may ask again, over the same connection, however much it was sending.
 #[test]
 fn a_refusal_keeps_the_connection() {
