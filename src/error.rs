@@ -168,7 +168,7 @@ impl StreamError {
         }
     }
 
-    /// Whether the runtime was dropped, or shut down.
+    /// Whether the runtime was dropped, or shut down, or has lost its last worker for good; or the [scope](crate::Batch::run_in) has ended.
     pub fn is_ended(&self) -> bool {
         matches!(self.0, Cut::Ended)
     }
@@ -202,9 +202,9 @@ impl fmt::Display for StreamError {
         match &self.0 {
             Cut::Panic(panic) => write!(f, "the input panicked: {panic}"),
             Cut::Stopped(reason) => write!(f, "the stream was stopped: {reason}"),
-            Cut::Ended => {
-                f.write_str("the runtime has ended, and takes nothing more from the input")
-            }
+            Cut::Ended => f.write_str(
+                "the runtime or the scope has ended, and nothing more is taken from the input",
+            ),
             Cut::NoThread => f.write_str("no thread could be started to take from the input"),
         }
     }

@@ -188,14 +188,23 @@ impl Stewards {
 
     /// The runtime ends: nothing more comes, and what would go on for ever is told so. True if nothing is open.
     pub(crate) fn close(&self) -> bool {
-        let (is_over, endings) = {
+        let is_over = {
             let mut desk = self.desk.lock();
             desk.queue = None;
+            desk.is_over()
+        };
+        self.end_streams();
+        is_over
+    }
+
+    /// Tells those that would go on for ever to end.
+    pub(crate) fn end_streams(&self) {
+        let endings: Vec<_> = {
+            let desk = self.desk.lock();
             let endings = desk.open.values().filter_map(|open| open.ending.clone());
-            (desk.is_over(), endings.collect::<Vec<_>>())
+            endings.collect()
         };
         endings.iter().for_each(CancelToken::cancel);
-        is_over
     }
 
     /// Whether nothing more is taken in.

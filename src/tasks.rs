@@ -121,13 +121,7 @@ impl Tasks {
         self.find(0, Injector::steal)
     }
 
-    /// Whether there are any. A hint, exact after a fence.
-    #[inline]
-    pub(crate) fn has_work(&self) -> bool {
-        self.has_normal() || self.classed.iter().any(|queue| !queue.is_empty())
-    }
-
-    /// The same, of the normal class.
+    /// Whether there are any of the normal class. A hint, exact after a fence.
     #[inline]
     pub(crate) fn has_normal(&self) -> bool {
         self.shards.iter().any(|shard| !shard.is_empty())

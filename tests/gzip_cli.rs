@@ -10,7 +10,7 @@ mod cli;
 use cli::{Run, end, example, run, run_with};
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -109,7 +109,9 @@ fn the_number_of_threads_changes_nothing() {
 fn it_unpacks_what_others_pack() {
     for name in ["gzip", "pigz"] {
         for (what, input) in inputs() {
-            let Some(mut other) = other(name) else { return };
+            let Some(mut other) = other(name) else {
+                continue;
+            };
             let packed = run(other.arg("-c"), &input).exits(0).stdout;
             println!("{what} by {name}");
             pass(&["-d"], &packed).exits(0).prints(&input);
@@ -213,6 +215,64 @@ fn what_is_there_is_not_overwritten_and_what_makes_no_sense_is_said() {
 }
 
 #[test]
+fn what_is_no_plain_file_is_left_alone() {
+    let whole = pass(&[], b"data").exits(0).stdout;
+    let folder = folder(&[("a", b"aaaa"), (".gz", &whole)]);
+    let at = |name: &str| folder.path().join(name);
+    // Named after nothing: its output would have its own name.
+    let force = ["-d", "-f"];
+    run(ours().args(force).arg(at(".gz")), b"")
+        .exits(2)
+        .says("has no suffix");
+    assert_eq!(fs::read(at(".gz")).unwrap(), whole);
+    symlink(at("a"), at("link")).unwrap();
+    run(ours().arg(at("link")), b"")
+        .exits(1)
+        .says("symbolic link");
+    fs::hard_link(at("a"), at("b")).unwrap();
+    run(ours().arg(at("a")), b"")
+        .exits(2)
+        .says("has 1 other links");
+    let fifo = Command::new("mkfifo").arg(at("pipe")).status();
+    assert!(fifo.expect("mkfifo").success());
+    // Nobody writes to it: opening it would wait for ever.
+    run(ours().arg(at("pipe")), b"")
+        .exits(2)
+        .says("not a regular file");
+    assert_eq!(names(folder.path()), [".gz", "a", "b", "link", "pipe"]);
+    // Asked for, all the same.
+    run(ours().arg("-k").arg(at("a")), b"").exits(0);
+    run(ours().arg("-c").arg(at("link")), b"").exits(0);
+}
+
+#[test]
+fn an_input_that_cannot_be_read_is_an_error_and_leaves_no_output() {
+    // It opens, and fails to be read.
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = folder.path().join("mem");
+    symlink("/proc/self/mem", &path).unwrap();
+    run(ours().args(["-k", "-f"]).arg(&path), b"")
+        .exits(1)
+        .says("Input/output error");
+    assert_eq!(names(folder.path()), ["mem"]);
+}
+
+/// What was wrong before is not forgotten when the reader goes.
+#[test]
+fn an_early_end_hides_no_failure() {
+    let mut command = ours();
+    command.args(["-c", "missing", "/dev/zero"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("gzip");
+    let mut some = [0; 1000];
+    let mut out = child.stdout.take().expect("a pipe");
+    out.read_exact(&mut some).expect("it goes on");
+    drop(out);
+    let stderr = child.stderr.take().map(cli::collect);
+    end(child, stderr).exits(1).says("missing: No such file");
+}
+
+#[test]
 fn several_files_are_treated_though_one_is_missing() {
     let folder = folder(&[("a", b"aaaa"), ("c", b"cccc")]);
     let at = |name: &str| folder.path().join(name);
@@ -261,6 +321,9 @@ fn damage_is_an_error_and_leaves_no_output() {
     let run = pass(&["-d"], &behind(b"xyz")).exits(2);
     run.says("trailing garbage").prints(&input);
     pass(&["-d"], &behind(&[0; 5000])).exits(0).prints(&input);
+    pass(&["-d"], &behind(b"\x1fnot a member"))
+        .exits(2)
+        .prints(&input);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The input, cut into blocks as it is read.
 
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::mem;
 use std::sync::Arc;
 
@@ -41,9 +41,17 @@ impl<R: Read> Blocks<R> {
 
     /// A whole block; a shorter one only at the end.
     fn read(&mut self) -> io::Result<Arc<Vec<u8>>> {
-        let mut bytes = Vec::with_capacity(self.size);
-        let input = self.input.by_ref();
-        input.take(self.size as u64).read_to_end(&mut bytes)?;
+        let mut bytes = vec![0; self.size];
+        let mut length = 0;
+        while length < self.size {
+            match self.input.read(&mut bytes[length..]) {
+                Ok(0) => break,
+                Ok(more) => length += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bytes.truncate(length);
         Ok(Arc::new(bytes))
     }
 

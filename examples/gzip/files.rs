@@ -8,6 +8,8 @@ use ganger::Runtime;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, FileTimes, Metadata};
 use std::io::{self, BufReader, BufWriter, ErrorKind, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 use tempfile::NamedTempFile;
@@ -47,12 +49,21 @@ fn stdout(args: &Args) -> Box<dyn Write> {
     if args.test {
         return Box::new(io::sink());
     }
-    Box::new(BufWriter::with_capacity(BUFFER, io::stdout()))
+    // Not by way of `Stdout`, which looks for the ends of lines.
+    match io::stdout().as_fd().try_clone_to_owned() {
+        Ok(descriptor) => Box::new(BufWriter::with_capacity(BUFFER, File::from(descriptor))),
+        Err(_) => Box::new(BufWriter::with_capacity(BUFFER, io::stdout())),
+    }
 }
 
 /// A file to one beside it, or to standard output.
 fn replace(runtime: &Runtime, args: &Args, path: &Path) -> Ending {
     let name = Some(path.as_os_str());
+    let replaces = !args.stdout && !args.test;
+    if replaces && let Err((ending, text)) = may_replace(args, path) {
+        ending::say(name, &text);
+        return ending;
+    }
     let (input, about) = match open(path) {
         Ok(opened) => opened,
         Err(error) => {
@@ -60,16 +71,12 @@ fn replace(runtime: &Runtime, args: &Args, path: &Path) -> Ending {
             return Ending::Failed;
         }
     };
-    if !about.is_file() && !args.stdout && !args.test {
-        ending::say(name, "not a regular file: ignored");
-        return Ending::Warned;
-    }
     let header = if args.no_name {
         Header::default()
     } else {
         header(path, &about)
     };
-    if args.stdout || args.test {
+    if !replaces {
         let result = convert(runtime, args, &header, input, &mut stdout(args));
         return end(name, result);
     }
@@ -94,6 +101,28 @@ fn replace(runtime: &Runtime, args: &Args, path: &Path) -> Ending {
         return Ending::Failed;
     }
     ended
+}
+
+/// Whether this is a file that can be replaced; without opening it, which may take for ever.
+fn may_replace(args: &Args, path: &Path) -> Result<(), (Ending, String)> {
+    let failed = |error: io::Error| (Ending::Failed, reason(&error));
+    let about = path.symlink_metadata().map_err(failed)?;
+    if about.is_symlink() && !args.force {
+        let text = "is a symbolic link, which is replaced only with -f";
+        return Err((Ending::Failed, text.to_owned()));
+    }
+    let about = path.metadata().map_err(failed)?;
+    if about.is_dir() {
+        return Err((Ending::Failed, "is a directory".to_owned()));
+    }
+    if !about.is_file() {
+        return Err((Ending::Warned, "not a regular file: ignored".to_owned()));
+    }
+    let others = about.nlink() - 1;
+    if others > 0 && !args.force && !args.keep {
+        return Err((Ending::Warned, format!("has {others} other links: ignored")));
+    }
+    Ok(())
 }
 
 fn open(path: &Path) -> io::Result<(File, Metadata)> {
@@ -121,8 +150,9 @@ fn header(path: &Path, about: &Metadata) -> Header {
 }
 
 fn destination(args: &Args, path: &Path) -> Result<PathBuf, &'static str> {
-    let name = path.as_os_str().as_encoded_bytes();
-    let has_suffix = name.ends_with(SUFFIX.as_bytes());
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    // A file that is named `.gz` has none.
+    let has_suffix = name.len() > SUFFIX.len() && name.ends_with(SUFFIX.as_bytes());
     match (args.decompress, has_suffix) {
         (false, true) if !args.force => Err("already has the suffix .gz: ignored"),
         (false, _) => {
@@ -158,6 +188,8 @@ fn beside(
 
 fn settle(temporary: NamedTempFile, args: &Args, about: &Metadata, to: &Path) -> io::Result<()> {
     let file = temporary.as_file();
+    // As far as it may; before the mode, which this may change.
+    let _ = fchown(file, Some(about.uid()), Some(about.gid()));
     file.set_permissions(about.permissions())?;
     if let Ok(time) = about.modified() {
         file.set_times(FileTimes::new().set_modified(time))?;

@@ -35,8 +35,12 @@ pub(crate) fn read(mut input: impl BufRead, out: &mut dyn Write) -> Result<Rest,
     }
 }
 
+/// By the two bytes that begin each; by the first, where the other is not read yet.
 fn is_member(input: &mut impl BufRead) -> io::Result<bool> {
-    Ok(input.fill_buf()?.first() == Some(&0x1f))
+    Ok(match input.fill_buf()? {
+        [first] => *first == 0x1f,
+        bytes => bytes.starts_with(&[0x1f, 0x8b]),
+    })
 }
 
 fn rest(mut input: impl BufRead) -> io::Result<Rest> {

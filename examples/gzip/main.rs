@@ -18,7 +18,7 @@
 //! 4. Decompressing: `inflate`, on one thread, as the format allows nothing else.
 //!
 //! What differs from gzip: no prompts (an output that exists is not overwritten without `-f`), no `-l`, `-r`, `-S`, `.Z`, and no
-//! environment variables. A signal that ends the program leaves a temporary file, `.gzip-*`, and the input.
+//! environment variables; and `-1` is the second level of zlib-rs, whose first is another algorithm, with a larger output than gzip's. A signal that ends the program leaves a temporary file, `.gzip-*`, and the input.
 //!
 //! Exit codes, as gzip's: 0, 1 for an error, 2 for a warning. A reader that closes standard output early (`gzip -c | head`) ends the run
 //! quietly, with 0.
@@ -48,10 +48,11 @@ fn main() -> ExitCode {
     };
     let mut worst = Ending::Fine;
     for name in args.names() {
-        match files::treat(&runtime, &args, name) {
+        let ending = files::treat(&runtime, &args, name);
+        worst = worst.max(ending);
+        if ending == Ending::Closed {
             // Nobody reads on.
-            Ending::Closed => return ExitCode::SUCCESS,
-            ending => worst = worst.max(ending),
+            break;
         }
     }
     match worst {

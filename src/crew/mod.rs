@@ -249,7 +249,7 @@ impl Crew {
     /// may run.
     pub(crate) fn has_work(&self, index: usize) -> bool {
         self.board.has_work()
-            || self.tasks.has_work()
+            || self.has_tasks()
             || self.calls.has_work()
             || self.mail.has_letters(index)
             || self.forks.has_forks_for_a_sleeper(None)
@@ -259,6 +259,14 @@ impl Crew {
     #[inline]
     pub(crate) fn has_visitors(&self, index: usize, class: Priority) -> bool {
         self.mail.has_letters(index) || class <= Priority::Normal && self.tasks.has_normal()
+    }
+
+    /// Whether there are tasks that nobody has begun. A hint, exact after a fence.
+    #[inline]
+    pub(crate) fn has_tasks(&self) -> bool {
+        let has = |class| self.tasks.has_classed(class);
+        let is_any = self.classes.is_any();
+        self.tasks.has_normal() || is_any && (has(Priority::High) || has(Priority::Low))
     }
 
     /// Whether there is work of this class that nobody has begun.
@@ -284,6 +292,10 @@ impl Crew {
         // Pairs with the fence of who leaves a call to the workers.
         fence(Ordering::SeqCst);
         self.calls.rouse_all();
+        if !self.mail.is_anybody_here() {
+            // Nobody would run what is taken from an input.
+            self.stewards.end_streams();
+        }
         // Items may lie in its word that nobody else has seen.
         self.board.posted(0).for_each(|entry| {
             entry.waiter().rouse();

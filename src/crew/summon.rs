@@ -75,7 +75,7 @@ impl Crew {
     /// worth it.
     pub(crate) fn call_the_next(&self) {
         let others = self.calls.has_work() || self.forks.all(0).any(|queue| queue.has_forks(None));
-        let rest_ns = match (others, self.tasks.has_work()) {
+        let rest_ns = match (others, self.has_tasks()) {
             (true, _) => None,
             (false, true) => self.tasks_ns(),
             (false, false) => return,

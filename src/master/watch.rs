@@ -168,7 +168,7 @@ impl<'p> Watch<'p> {
     /// Starts a thread for tasks that no worker is left for. If even that cannot be started, they wait for whoever spawns one more, or
     /// drops the runtime.
     fn settle_left_tasks(&mut self) {
-        if !self.plan.crew.tasks.has_work() {
+        if !self.plan.crew.has_tasks() {
             return;
         }
         let crew = self.plan.crew.clone();

@@ -241,6 +241,7 @@ where
 }
 
 /// Spawns `body` into `crew`, for nobody to ask for.
+#[inline]
 pub(crate) fn spawn_detached(crew: &Crew, class: Priority, body: impl FnOnce() + Send + 'static) {
     let permit = intake::admit(crew, 1);
     let work = move |_: &usize| {

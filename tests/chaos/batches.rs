@@ -108,25 +108,41 @@ fn from_source(job: &Job, runtime: Arc<Runtime>) -> Report<Token, Trouble> {
     }
 }
 
-/// With the state that was drawn.
+/// With the state and at the class that were drawn; run by the caller, or handed in to `runtime` and joined.
 macro_rules! finish {
-    ($batch:expr, $job:expr) => {{
-        let (batch, job) = ($batch, $job);
-        match job.call.state {
-            State::None => batch.run(|item, ctx| job.item(item, ctx)),
-            State::With => batch
-                .with_state(|_| job.state())
-                .run(|state: &mut Token, item, ctx| job.stateful_item(state, item, ctx)),
-            State::Try => batch
-                .try_with_state(|_| job.try_state())
-                .run(|state: &mut Token, item, ctx| job.stateful_item(state, item, ctx)),
+    ($batch:expr, $job:expr, $runtime:expr) => {{
+        let (batch, job): (_, &Job) = ($batch, $job);
+        let batch = match job.call.priority {
+            Some(priority) => batch.priority(priority),
+            None => batch,
+        };
+        let plain = move |item, ctx: &ganger::Ctx<'_>| job.item(item, ctx);
+        let stateful = move |state: &mut Token, item, ctx: &ganger::Ctx<'_>| {
+            job.stateful_item(state, item, ctx)
+        };
+        let handed = $runtime.as_ref().filter(|_| job.hands_in());
+        match (job.call.state, handed) {
+            (State::None, None) => batch.run(plain),
+            (State::None, Some(runtime)) => {
+                runtime.scope(|scope| batch.submit_in(scope, plain).join())
+            }
+            (State::With, None) => batch.with_state(move |_| job.state()).run(stateful),
+            (State::With, Some(runtime)) => {
+                let batch = batch.with_state(move |_| job.state());
+                runtime.scope(|scope| batch.submit_in(scope, stateful).join())
+            }
+            (State::Try, None) => batch.try_with_state(move |_| job.try_state()).run(stateful),
+            (State::Try, Some(runtime)) => {
+                let batch = batch.try_with_state(move |_| job.try_state());
+                runtime.scope(|scope| batch.submit_in(scope, stateful).join())
+            }
         }
     }};
 }
 
 fn lent<S>(job: &Job, batch: Batch<S>, runtime: Arc<Runtime>) -> Report<Token, Trouble>
 where
-    S: Lend,
+    S: Lend + ganger::Source + Send,
     S::Item: Handed,
 {
     let policy = job.call.policy.as_ref();
@@ -147,9 +163,9 @@ where
             Failure::Error(Trouble::Item(index, _)) => is_wanted(*index),
             _ => true,
         });
-        finish!(batch, job)
+        finish!(batch, job, runtime)
     } else {
-        finish!(batch, job)
+        finish!(batch, job, runtime)
     };
     drop(runtime);
     report
@@ -162,19 +178,29 @@ pub(crate) fn is_wanted(index: usize) -> bool {
 
 fn owned<S>(job: &Job, batch: Batch<S>, runtime: Arc<Runtime>) -> Report<Token, Trouble>
 where
-    S: ganger::Source,
+    S: ganger::Source + Send,
     S::Item: Handed,
 {
     let runtime = job.call.let_go(runtime);
     let report = match &job.call.policy {
-        None => finish!(batch, job),
-        Some(policy) => finish!(job.supervise(batch.cancel(&job.token), policy), job),
+        None => finish!(batch, job, runtime),
+        Some(policy) => finish!(
+            job.supervise(batch.cancel(&job.token), policy),
+            job,
+            runtime
+        ),
     };
     drop(runtime);
     report
 }
 
 impl Job {
+    /// Not where its report may come without an item that runs: then it tells nothing of workers, nor of that item's runs.
+    fn hands_in(&self) -> bool {
+        let policy = self.call.policy.as_ref();
+        self.call.hands_in && policy.is_none_or(|policy| policy.item_deadline.is_none())
+    }
+
     /// All settings but those for a retry.
     fn supervise<'o, S: ganger::Source>(
         &'o self,

@@ -6,9 +6,10 @@ use crate::log::{End, Record, Running, Wrong};
 use crate::oracle;
 use crate::plan::{self, Job, Shape, Source};
 use crate::stage::Stage;
+use crate::streams;
 use crate::support::{Random, burn};
 use crate::token::{Kind, Token};
-use ganger::{Runtime, TaskHandle};
+use ganger::{Full, Runtime, TaskHandle};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::Arc;
@@ -91,6 +92,7 @@ pub(crate) fn make(stage: &Arc<Stage>, job: &Job) {
         Shape::Tasks => call.tasks(runtime),
         Shape::Detached => call.detached(runtime),
         Shape::Broadcast => call.broadcast(&runtime),
+        Shape::Stream => streams::run(&call, &runtime),
     }
 }
 
@@ -371,7 +373,14 @@ impl Call {
     fn tasks(self, runtime: Arc<Runtime>) {
         let spawn = |index| {
             let (call, capture) = (self.clone(), self.stage.capture());
-            runtime.spawn(move || call.item(index, capture))
+            let body = move || call.item(index, capture);
+            let task = runtime.task().priority(self.priority.unwrap_or_default());
+            if index % 3 > 0 {
+                return task.spawn(body);
+            }
+            // What is given back is whole.
+            let given_back = |full: Full<_>| task.spawn(full.into_inner());
+            task.try_spawn(body).unwrap_or_else(given_back)
         };
         let tasks: Vec<TaskHandle<Token>> = (0..self.items).map(spawn).collect();
         let _runtime = self.let_go(runtime);
@@ -402,7 +411,8 @@ impl Call {
     fn detached(self, runtime: Arc<Runtime>) {
         for index in 0..self.items {
             let (call, capture) = (self.clone(), self.stage.capture());
-            runtime.spawn_detached(move || drop(call.item(index, capture)));
+            let task = runtime.task().priority(self.priority.unwrap_or_default());
+            task.spawn_detached(move || drop(call.item(index, capture)));
         }
     }
 

@@ -27,6 +27,7 @@ mod log;
 mod oracle;
 mod plan;
 mod stage;
+mod streams;
 mod token;
 mod watchdog;
 

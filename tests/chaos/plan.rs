@@ -2,6 +2,7 @@
 
 use crate::faults::{Dangers, Habits};
 use crate::support::Random;
+use ganger::Priority;
 use ganger::chaos::Point;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ pub(crate) struct Plan {
     pub(crate) run_on_caller: bool,
     pub(crate) restarts: u32,
     pub(crate) pinned: bool,
+    /// How many items it takes in, if there is a limit.
+    pub(crate) limit: Option<usize>,
     /// How many workers another runtime has, which items call, and which calls back; zero is none.
     pub(crate) others: usize,
     pub(crate) dangers: Dangers,
@@ -59,6 +62,9 @@ pub(crate) struct Job {
     pub(crate) state: State,
     /// For what its items do.
     pub(crate) key: u64,
+    pub(crate) priority: Option<Priority>,
+    /// Hands its batch in, and joins that.
+    pub(crate) hands_in: bool,
     /// Lets go of the runtime before it calls.
     pub(crate) lets_go: bool,
     /// Within so many other items.
@@ -81,6 +87,7 @@ pub(crate) enum Shape {
     Detached,
     Broadcast,
     Install,
+    Stream,
 }
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -192,6 +199,7 @@ impl Plan {
             workers: 1 + random.below(8).min(random.below(8)),
             spares: pick(random, &[0, 0, 1, 2, 4]),
             run_on_caller: !random.one_in(3),
+            limit: seldom(random, &[1, 2, 10, 100]),
             restarts: pick(random, &[0, 1, 3, 1000, 1000, 1000]),
             pinned: random.one_in(8),
             // Not where it would wait for what waits for it.
@@ -280,6 +288,8 @@ impl Job {
             Shape::Detached,
             Shape::Broadcast,
             Shape::Install,
+            Shape::Stream,
+            Shape::Stream,
         ];
         let items = match random.below(24) {
             0 => random.below(3001),
@@ -299,6 +309,8 @@ impl Job {
                 .then(|| Policy::draw(random, items.min(most))),
             state: pick(random, &[State::None, State::None, State::With, State::Try]),
             key: random.next(),
+            priority: seldom(random, &[Priority::High, Priority::Normal, Priority::Low]),
+            hands_in: random.one_in(3),
             lets_go: random.one_in(2),
             depth,
             stays: false,

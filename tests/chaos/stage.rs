@@ -59,7 +59,11 @@ impl Stage {
             Pinning::Off
         };
         let workers = plan.workers;
-        let built = Runtime::builder()
+        let builder = match plan.limit {
+            Some(items) => Runtime::builder().queue_limit(items),
+            None => Runtime::builder(),
+        };
+        let built = builder
             .num_threads(workers)
             .pinning(pinning)
             .run_on_caller(plan.run_on_caller)

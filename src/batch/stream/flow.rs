@@ -45,6 +45,10 @@ impl<I: Input, M, F> Flow<I, M, F> {
         E: Send,
     {
         let (make, input) = (self.make, self.input);
+        if crew.is_deserted() {
+            // Those who left before this was handed in have told it nothing.
+            outlet.end();
+        }
         let brake = outlet.brake();
         let run = |watch: Watch<'_, D>| {
             let overseen = Overseen {

@@ -44,7 +44,7 @@ pub(super) struct Outlet<R, E> {
     window: usize,
     puller: Arc<Puller>,
     brake: Arc<Brake>,
-    /// Its runtime ends, or its scope.
+    /// Its runtime ends, or has no worker left, or its scope ends.
     ending: CancelToken,
     /// Where the consumer sleeps.
     stem: Arc<Stem>,
@@ -160,6 +160,11 @@ impl<R, E> Outlet<R, E> {
 
     pub(super) fn stem(&self) -> &Arc<Stem> {
         &self.stem
+    }
+
+    /// Nobody is left to run what is pulled.
+    pub(super) fn end(&self) {
+        self.ending.cancel();
     }
 
     /// Whether nothing more is to be pulled.
