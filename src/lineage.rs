@@ -169,6 +169,13 @@ impl<'n> Node<'n> {
         });
     }
 
+    /// Somebody was woken here who can be of no use: wakes all above.
+    pub(crate) fn pass_on(&self) {
+        if let Some(parent) = self.parent {
+            parent.rouse_all();
+        }
+    }
+
     fn sleepers(&self, crew: *const ()) -> impl Iterator<Item = &Waiter> {
         let ours = self
             .line()

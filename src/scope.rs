@@ -6,7 +6,9 @@ use crate::crew::Crew;
 use crate::drive::{Body, drive};
 use crate::frame;
 use crate::isolate;
+use crate::lineage::Node;
 use crate::panic::TaskPanic;
+use crate::priority::Priority;
 use crate::region::{Claims, Items, Region, Task};
 use crate::stem::Stem;
 use crate::sync::{AtomicPtr, Mutex, Ordering};
@@ -26,6 +28,8 @@ pub struct Scope<'scope> {
     /// The first panic of a closure.
     panic: Mutex<Option<TaskPanic>>,
     kept: Mutex<Vec<Kept>>,
+    /// INVARIANT(caller): null, or what waits for the scope, and so is there until `run` has returned.
+    caller: AtomicPtr<Node<'static>>,
     /// `'scope` must not be shortened: what is spawned may hold on to it until the end.
     invariant: PhantomData<fn(&'scope ()) -> &'scope ()>,
 }
@@ -73,6 +77,14 @@ impl<'scope> Scope<'scope> {
         region.add();
     }
 
+    /// What work of this class descends from that is handed in to `crew`, and [kept](Self::keep): whoever waits for the scope waits for it, too, and may help.
+    pub(crate) fn stem(&self, crew: &Crew, priority: Option<Priority>) -> Arc<Stem> {
+        // SAFETY: INVARIANT(caller). Set before the scope was shown to anybody.
+        let caller = unsafe { self.caller.load(Ordering::Relaxed).as_ref() };
+        // SAFETY: `run` does not return before what is kept is over: INVARIANT(caller).
+        unsafe { Stem::below(caller, crew, priority) }
+    }
+
     /// Has the end of the scope wait until `work` is gone, which is work of `stem`. `ending`: tells it then to end, if it would go on for ever.
     pub(crate) fn keep(
         &self,
@@ -101,8 +113,8 @@ impl<'scope> Scope<'scope> {
             .filter_map(|kept| kept.ending.as_ref())
             .for_each(CancelToken::cancel);
         for Kept { stem, ending } in kept {
-            // As who joins it. A stream is nothing without its steward.
-            if ending.is_none() && frame::with_crew(|crew| crew.is_some()) {
+            // As who joins it; a stream that nobody has begun ends so.
+            if ending.is_some() || frame::with_crew(|crew| crew.is_some()) {
                 stem.run(true);
             }
             stem.wait_until(crew, || stem.is_over());
@@ -120,6 +132,7 @@ impl<'scope> Scope<'scope> {
             spawned: Injector::new(),
             panic: Mutex::new(None),
             kept: Mutex::new(Vec::new()),
+            caller: AtomicPtr::default(),
             invariant: PhantomData,
         };
         let call = Call {
@@ -131,6 +144,11 @@ impl<'scope> Scope<'scope> {
             cut: None,
             priority: None,
         };
+        frame::with_node(|node| {
+            let node = node.map_or(std::ptr::null(), std::ptr::from_ref);
+            let caller = node.cast::<Node<'static>>().cast_mut();
+            scope.caller.store(caller, Ordering::Relaxed);
+        });
         let mut body = Some(body);
         let mut result = None;
         call.run_growing(&mut |region| {

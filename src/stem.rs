@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 /// See the [module](self).
 pub(crate) struct Stem {
-    /// INVARIANT(stem): its waiter is the one below, which lies in a box and so stays where it is; this goes first.
+    /// INVARIANT(stem): its waiter is the one below, which lies in a box and so stays where it is; this goes first. Its parent, if it has one, is there
+    /// until the work [is over](Self::is_over), and is not asked for after that.
     node: Node<'static>,
     waiter: Box<Waiter>,
     /// Runs the work, until somebody takes it to do so: true if that one runs items, too.
@@ -29,14 +30,31 @@ pub(crate) struct Stem {
 pub(crate) type Work = Closure<'static, bool>;
 
 impl Stem {
-    /// Of work of this class.
+    /// Of work of this class, which nobody's stack waits for.
     pub(crate) fn new(crew: &Crew, priority: Option<Priority>) -> Arc<Self> {
+        // SAFETY: there is none.
+        unsafe { Self::below(None, crew, priority) }
+    }
+
+    /// Of work of this class that `parent` waits for.
+    ///
+    /// # Safety
+    ///
+    /// `parent` is there until the work [is over](Self::is_over).
+    pub(crate) unsafe fn below(
+        parent: Option<&Node<'_>>,
+        crew: &Crew,
+        priority: Option<Priority>,
+    ) -> Arc<Self> {
         let waiter = Box::new(Waiter::new());
         let address: *const Waiter = &raw const *waiter;
         // SAFETY: INVARIANT(stem).
         let stays: &'static Waiter = unsafe { &*address };
+        let parent = parent.map(|parent| std::ptr::from_ref(parent).cast::<Node<'static>>());
+        // SAFETY: the caller's: INVARIANT(stem).
+        let parent: Option<&'static Node<'static>> = parent.map(|parent| unsafe { &*parent });
         Arc::new(Self {
-            node: Node::new(None, stays, crew.id()).of(priority),
+            node: Node::new(parent, stays, crew.id()).of(priority),
             waiter,
             work: Mutex::new(None),
             is_over: AtomicBool::new(false),
@@ -47,12 +65,14 @@ impl Stem {
         *self.work.lock() = Some(work);
     }
 
-    /// Does the work, if nobody does.
-    pub(crate) fn run(&self, runs_items: bool) {
+    /// Does the work, if nobody does. True if so.
+    pub(crate) fn run(&self, runs_items: bool) -> bool {
         let work = self.work.lock().take();
+        let is_ours = work.is_some();
         if let Some(work) = work {
             work.call(&runs_items);
         }
+        is_ours
     }
 
     /// All that the work consisted of is gone. For those who [wait](Self::is_over) for that.

@@ -225,11 +225,21 @@ impl Stewards {
         self.desk.lock().threads -= 1;
     }
 
-    /// Master: an errand that no steward will come for.
+    /// Master: an errand that no steward will come for. If it is nothing without one, it is told to end.
     pub(crate) fn take_stranded(&self) -> Option<Taken> {
-        let desk = self.desk.lock();
-        let is_stranded = desk.threads <= desk.apart;
-        is_stranded.then(|| self.queue.try_recv().ok()).flatten()
+        let (taken, ending) = {
+            let desk = self.desk.lock();
+            if desk.threads > desk.apart {
+                return None;
+            }
+            let taken = self.queue.try_recv().ok()?;
+            let open = desk.open.get(&taken.number);
+            (taken, open.and_then(|open| open.ending.clone()))
+        };
+        if let Some(ending) = ending {
+            ending.cancel();
+        }
+        Some(taken)
     }
 }
 

@@ -99,6 +99,10 @@ impl Wait<'_> {
                     || help::has_work_within(crew, self.node, self.worker)
             });
         });
+        if self.worker == crew.extra() && !done() {
+            // Without a seat in regions, for which it may have been woken.
+            self.node.pass_on();
+        }
         if let (Some(queue), Some(_)) = (self.lends, seat) {
             queue.set_seat(crew.borrow_seat());
         }

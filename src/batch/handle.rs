@@ -8,7 +8,6 @@ use super::tap::Tap;
 use crate::closure::Closure;
 use crate::crew::Crew;
 use crate::frame;
-use crate::priority::Priority;
 use crate::report::Report;
 use crate::stem::Stem;
 use crate::stewards::Errand;
@@ -39,11 +38,10 @@ impl<R, E> BatchHandle<R, E> {
     pub(super) fn new(
         crew: Arc<Crew>,
         items: usize,
-        priority: Option<Priority>,
+        stem: Arc<Stem>,
         brake: Arc<Brake>,
         progress: Arc<Progress>,
     ) -> Self {
-        let stem = Stem::new(&crew, priority);
         Self {
             crew,
             ending: Arc::new(Ending::new(stem.clone())),
@@ -70,7 +68,7 @@ impl<R, E> BatchHandle<R, E> {
     pub(super) fn begin(&self, work: Closure<'static, bool>) {
         self.stem.set_work(work);
         let stem = self.stem.clone();
-        let work = Closure::new(move |runs_items: &bool| stem.run(*runs_items));
+        let work = Closure::new(move |runs_items: &bool| _ = stem.run(*runs_items));
         let errand = Errand::new(work, self.brake.token().clone());
         if let Some(errand) = self.crew.hand_in(errand) {
             errand.run_here();

@@ -17,6 +17,7 @@ use crate::frame;
 use crate::intake;
 use crate::isolate;
 use crate::scope::Scope;
+use crate::stem::Stem;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -55,7 +56,8 @@ where
     {
         let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
         let permit = intake::admit(&self.crew, self.source.items());
-        let (handle, work) = self.into_work(permit, Stateless, body, Location::caller());
+        let stem = Stem::new(&self.crew, self.layout.priority);
+        let (handle, work) = self.into_work(stem, permit, Stateless, body, Location::caller());
         handle.begin(work);
         handle
     }
@@ -90,7 +92,8 @@ where
             return Err(Full((self, body)));
         };
         let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
-        let (handle, work) = self.into_work(permit, Stateless, body, Location::caller());
+        let stem = Stem::new(&self.crew, self.layout.priority);
+        let (handle, work) = self.into_work(stem, permit, Stateless, body, Location::caller());
         handle.begin(work);
         Ok(handle)
     }
@@ -124,7 +127,8 @@ impl<S: Source, P> Batch<S, P> {
     {
         let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
         let permit = intake::admit(&self.crew, self.source.items());
-        let (handle, work) = self.into_work(permit, Stateless, body, Location::caller());
+        let stem = scope.stem(&self.crew, self.layout.priority);
+        let (handle, work) = self.into_work(stem, permit, Stateless, body, Location::caller());
         handle.begin(scope.keep(handle.stem(), None, work));
         handle
     }
@@ -132,6 +136,7 @@ impl<S: Source, P> Batch<S, P> {
     /// The handle, and what runs the batch: true on a thread that runs items, too.
     fn into_work<'w, M, F, R, E>(
         self,
+        stem: Arc<Stem>,
         permit: Option<Permit>,
         make: M,
         body: F,
@@ -150,13 +155,13 @@ impl<S: Source, P> Batch<S, P> {
         let crew = batch.crew.clone();
         crew.process.enter();
         let before = batch.terms();
-        let (items, priority) = (batch.source.items(), batch.layout.priority);
+        let items = batch.source.items();
         let progress = Progress::new(items, crew.seats(), before.began, before.brake.clone());
         let progress = Arc::new(progress);
         let handle = BatchHandle::new(
             crew.clone(),
             items,
-            priority,
+            stem,
             before.brake.clone(),
             progress.clone(),
         );
@@ -207,7 +212,8 @@ where
     {
         let permit = intake::admit(&self.batch.crew, self.batch.source.items());
         let caller = Location::caller();
-        let (handle, work) = self.batch.into_work(permit, self.make, body, caller);
+        let stem = Stem::new(&self.batch.crew, self.batch.layout.priority);
+        let (handle, work) = self.batch.into_work(stem, permit, self.make, body, caller);
         handle.begin(work);
         handle
     }
@@ -232,7 +238,8 @@ where
             return Err(Full((self, body)));
         };
         let caller = Location::caller();
-        let (handle, work) = self.batch.into_work(permit, self.make, body, caller);
+        let stem = Stem::new(&self.batch.crew, self.batch.layout.priority);
+        let (handle, work) = self.batch.into_work(stem, permit, self.make, body, caller);
         handle.begin(work);
         Ok(handle)
     }
@@ -254,7 +261,8 @@ impl<S: Source, M, P> StatefulBatch<S, M, P> {
     {
         let permit = intake::admit(&self.batch.crew, self.batch.source.items());
         let caller = Location::caller();
-        let (handle, work) = self.batch.into_work(permit, self.make, body, caller);
+        let stem = scope.stem(&self.batch.crew, self.batch.layout.priority);
+        let (handle, work) = self.batch.into_work(stem, permit, self.make, body, caller);
         handle.begin(scope.keep(handle.stem(), None, work));
         handle
     }

@@ -142,7 +142,8 @@ where
         E: Send + 'static,
     {
         let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
-        let (handed, work) = self.into_work(Stateless, body, Location::caller());
+        let stem = Stem::new(&self.crew, self.layout.priority);
+        let (handed, work) = self.into_work(stem, Stateless, body, Location::caller());
         handed.begin(work)
     }
 }
@@ -173,13 +174,15 @@ impl<I: Input, P> Batch<Feed<I>, P> {
         E: Send + 'scope,
     {
         let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
-        let (handed, work) = self.into_work(Stateless, body, Location::caller());
+        let stem = scope.stem(&self.crew, self.layout.priority);
+        let (handed, work) = self.into_work(stem, Stateless, body, Location::caller());
         handed.begin_in(scope, work)
     }
 
     /// What is to be handed in, and what runs it: true on a thread that runs items, too, and so cannot wait for an input.
     fn into_work<'w, M, F, R, E>(
         self,
+        stem: Arc<Stem>,
         make: M,
         body: F,
         caller: &'static Location<'static>,
@@ -200,7 +203,6 @@ impl<I: Input, P> Batch<Feed<I>, P> {
         let brake = Arc::new(settings.brake(usize::MAX));
         let ending = CancelToken::new();
         let window = feed.window.unwrap_or(4 * crew.places().max(1));
-        let stem = Stem::new(&crew, batch.layout.priority);
         let outlet = Outlet::new(window, feed.ordered, brake, ending.clone(), stem);
         let handed = Handed {
             crew: crew.clone(),
@@ -218,10 +220,11 @@ impl<I: Input, P> Batch<Feed<I>, P> {
         let outlet = handed.outlet.clone();
         let work = Closure::new(move |runs_items: &bool| {
             if *runs_items {
-                let error = match crew.stewards.is_closed() {
+                let stopped = outlet.brake().reason().map(StreamError::of_stop);
+                let error = stopped.unwrap_or_else(|| match crew.stewards.is_closed() {
                     true => StreamError::ended(),
                     false => StreamError::no_thread(),
-                };
+                });
                 isolate::drop_quietly((flow, settings));
                 outlet.fail(error);
             } else {
@@ -243,6 +246,9 @@ struct Handed<R, E> {
 impl<R, E> Handed<R, E> {
     fn begin(self, work: Closure<'static, bool>) -> Outcomes<R, E> {
         let token = self.outlet.brake().token().clone();
+        let stem = self.outlet.stem().clone();
+        stem.set_work(work);
+        let work = Closure::new(move |runs_items: &bool| _ = stem.run(*runs_items));
         let errand = Errand::apart(work, token, self.ending);
         if let Some(errand) = self.crew.hand_in(errand) {
             errand.run_here();
@@ -280,7 +286,9 @@ where
         R: Send + 'static,
         E: Send + 'static,
     {
-        let (handed, work) = self.batch.into_work(self.make, body, Location::caller());
+        let (batch, caller) = (self.batch, Location::caller());
+        let stem = Stem::new(&batch.crew, batch.layout.priority);
+        let (handed, work) = batch.into_work(stem, self.make, body, caller);
         handed.begin(work)
     }
 }
@@ -300,7 +308,9 @@ impl<I: Input, M, P> StatefulBatch<Feed<I>, M, P> {
         R: Send + 'scope,
         E: Send + 'scope,
     {
-        let (handed, work) = self.batch.into_work(self.make, body, Location::caller());
+        let (batch, caller) = (self.batch, Location::caller());
+        let stem = scope.stem(&batch.crew, batch.layout.priority);
+        let (handed, work) = batch.into_work(stem, self.make, body, caller);
         handed.begin_in(scope, work)
     }
 }

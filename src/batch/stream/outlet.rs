@@ -50,12 +50,14 @@ pub(super) struct Outlet<R, E> {
     stem: Arc<Stem>,
 }
 
-/// Where the puller sleeps. It is called when the stream is stopped, and when its runtime or scope ends.
-struct Puller(Waiter);
+/// Where the puller sleeps. It is called when the stream is stopped, and when its runtime or scope ends; and so is the consumer, who ends a
+/// stream that nobody has begun.
+struct Puller(Waiter, Arc<Stem>);
 
 impl Called for Puller {
     fn call(&self) {
         self.0.rouse();
+        self.1.rouse();
     }
 }
 
@@ -139,7 +141,7 @@ impl<R, E> Outlet<R, E> {
             waker: None,
             is_deserted: false,
         };
-        let puller = Arc::new(Puller(Waiter::new()));
+        let puller = Arc::new(Puller(Waiter::new(), stem.clone()));
         let called: Arc<dyn Called> = puller.clone();
         for token in [brake.token(), &ending] {
             token.calls(Arc::downgrade(&called));
