@@ -27,7 +27,7 @@ use crate::priority::Priority;
 use crate::range::Span;
 use crate::region::{Items, Region, Task};
 use crate::seat::Share;
-use crate::sync::{AtomicU64, Ordering, fence, spin_loop};
+use crate::sync::{AtomicBool, AtomicU64, Ordering, fence, spin_loop};
 use crate::wait::{Naps, patience_ns};
 use std::ops::Range;
 
@@ -98,6 +98,7 @@ impl Call<'_> {
                 node: frame::node(parent, entry.waiter(), self.crew, self.priority),
                 site: self.site,
                 caller_runs: runs,
+                is_taken: AtomicBool::new(false),
                 remaining: AtomicU64::new(self.len as u64),
             };
             let began_ns = self.crew.now_ns();
@@ -147,7 +148,8 @@ impl Call<'_> {
                 }
             }
             if chair.may_run() {
-                now_ns = participate(&region, self.crew.extra(), chair.worker(), now_ns);
+                let run = || participate(&region, self.crew.extra(), chair.worker(), now_ns);
+                now_ns = on_own_seat(&region, run).unwrap_or(now_ns);
             }
             let mut earlier = Vec::new();
             let ended_ns = wait_for_the_end(&region, &mut chair, &mut earlier, now_ns);
@@ -250,9 +252,14 @@ fn wait_for_the_end(
         let has_work = entry.has_work();
         let may_run = chair.may_run();
         if has_work && may_run {
-            take_seat(region, chair, earlier);
-            since_ns = participate(region, crew.extra(), chair.worker(), crew.now_ns());
-            continue;
+            let run = || {
+                take_seat(region, chair, earlier);
+                participate(region, crew.extra(), chair.worker(), crew.now_ns())
+            };
+            if let Some(ended_ns) = on_own_seat(region, run) {
+                since_ns = ended_ns;
+                continue;
+            }
         }
         if !used && !has_work && region.task.close(&|| region.try_close()) {
             return now_ns;
@@ -273,8 +280,11 @@ fn wait_for_the_end(
             exposed = true;
             help::expose(crew, Some(&region.node), chair.worker());
             let took_over = if entry.has_held() {
-                take_seat(region, chair, earlier);
-                take_over(region, crew.extra(), chair.worker(), now_ns).is_some()
+                let run = || {
+                    take_seat(region, chair, earlier);
+                    take_over(region, crew.extra(), chair.worker(), now_ns)
+                };
+                on_own_seat(region, run).flatten().is_some()
             } else {
                 help::take_over_within(crew, &region.node, chair.worker())
             };
@@ -314,6 +324,15 @@ fn wait_for_the_end(
         now_ns = crew.now_ns();
         since_ns = now_ns;
         exposed = false;
+    }
+}
+
+/// Does `run` on the caller's seat. None if somebody else has that: who waits for it, and runs items in its place.
+fn on_own_seat<R>(region: &Region<'_>, run: impl FnOnce() -> R) -> Option<R> {
+    if region.caller_runs {
+        Some(run())
+    } else {
+        region.sit_in(run)
     }
 }
 

@@ -75,7 +75,7 @@ fn run_left_tasks(crew: &Crew) {
     });
 }
 
-/// Runs one piece of work that `node` waits for, if there is any. Regions have no seat for a `worker` that is none.
+/// Runs one piece of work that `node` waits for, if there is any. Regions have no seat for a `worker` that is none, save that of a caller that runs no items.
 pub(crate) fn help_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
     if read_mail_within(node) {
         return true;
@@ -95,15 +95,33 @@ pub(crate) fn help_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
         LEAPS.set(LEAPS.get() - 1);
         return true;
     }
-    let help = |posted: &Region<'_>| participate(posted, worker, worker, posted.crew.now_ns());
-    region_within(crew, node, worker, Entry::has_work, help).is_some()
+    let help = |posted: &Region<'_>| {
+        let run = || participate(posted, worker, worker, posted.crew.now_ns());
+        on_a_seat_of(posted, worker, run)
+    };
+    region_within(crew, node, worker, Entry::has_work, help)
+        .flatten()
+        .is_some()
+}
+
+/// Does `run` on the seat of `worker`; which has none if it is nobody: then on that of the region's caller, if that runs no items and nobody
+/// has it.
+fn on_a_seat_of<R>(region: &Region<'_>, worker: usize, run: impl FnOnce() -> R) -> Option<R> {
+    if worker == region.crew.extra() {
+        region.sit_in(run)
+    } else {
+        Some(run())
+    }
 }
 
 /// Of one that has found nothing for long: takes over items of a region that `node` waits for, which somebody holds and does not come to. True
 /// if there were any.
 #[cold]
 pub(crate) fn take_over_within(crew: &Crew, node: &Node<'_>, worker: usize) -> bool {
-    let help = |posted: &Region<'_>| take_over(posted, worker, worker, posted.crew.now_ns());
+    let help = |posted: &Region<'_>| {
+        let run = || take_over(posted, worker, worker, posted.crew.now_ns());
+        on_a_seat_of(posted, worker, run).flatten()
+    };
     region_within(crew, node, worker, Entry::has_held, help)
         .flatten()
         .is_some()
@@ -218,9 +236,11 @@ fn region_within<R>(
     wanted: impl Fn(&Entry) -> bool,
     with: impl FnOnce(&Region<'_>) -> R,
 ) -> Option<R> {
-    if !node.has_regions() || worker == crew.extra() {
+    if !node.has_regions() {
         return None;
     }
+    // Without a seat of its own: where the caller runs no items.
+    let has_seat = |posted: &Region<'_>| worker != crew.extra() || !posted.caller_runs;
     let mut with = Some(with);
     let mut posted = crew.board.posted(0).filter(|entry| wanted(entry));
     posted.find_map(|entry| {
@@ -228,6 +248,6 @@ fn region_within<R>(
         let posted = Region::pinned(&pin);
         // Who waits for a region is a participant of it already, on another seat.
         let is_below = !posted.node.is(node) && posted.node.is_within(node);
-        is_below.then(|| with.take().map(|with| with(posted)))?
+        (is_below && has_seat(posted)).then(|| with.take().map(|with| with(posted)))?
     })
 }

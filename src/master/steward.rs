@@ -5,8 +5,9 @@ use crate::crew::Crew;
 use crate::fault::{self, Point};
 use crate::isolate;
 use crate::stewards::Taken;
-use crate::tasks::Task;
+use crate::tasks::{self, Task};
 use std::io;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 impl Plan {
@@ -27,9 +28,37 @@ impl Plan {
     pub(super) fn make_do_without_steward(&self) {
         self.crew.stewards.refuse();
         while let Some(errand) = self.crew.stewards.take_stranded() {
-            let crew = self.crew.clone();
-            let task = Task::new(move |_: &usize| look_after(&crew, errand, true));
+            let mut stranded = Stranded {
+                crew: self.crew.clone(),
+                errand: Some(errand),
+            };
+            let task = Task::new(move |_: &usize| stranded.settle());
             self.crew.spawn(None, task);
+        }
+    }
+}
+
+/// An errand that a worker does, as a caller. One that is dropped with the queue in which it lies, because the runtime ends, is done by who drops
+/// it: somebody may wait for it.
+struct Stranded {
+    crew: Arc<Crew>,
+    errand: Option<Taken>,
+}
+
+impl Stranded {
+    fn settle(&mut self) {
+        if let Some(errand) = self.errand.take() {
+            look_after(&self.crew, errand, true);
+        }
+    }
+}
+
+impl Drop for Stranded {
+    fn drop(&mut self) {
+        if self.errand.is_some() {
+            // It is no task of the user's, that was cancelled.
+            tasks::note_dropped_begun();
+            self.settle();
         }
     }
 }

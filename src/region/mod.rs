@@ -28,7 +28,7 @@ use crate::crew::Crew;
 use crate::entry::{Entry, Pin};
 use crate::lineage::Node;
 use crate::range::Span;
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicBool, AtomicU64, Ordering, fence};
 use crate::waiter::Waiter;
 
 /// What is done with the items of a region. Called once a participation, on the participant's thread.
@@ -85,8 +85,10 @@ pub(crate) struct Region<'t> {
     /// What waits for this.
     pub(crate) node: Node<'t>,
     pub(crate) site: Site,
-    /// Whether the caller runs items, too, as long as there are workers.
+    /// Whether the caller runs items, too, as long as there are workers. If not, others may [sit](Self::sit_in) on its seat.
     pub(crate) caller_runs: bool,
+    /// Of a caller that does not: INVARIANT(chair): somebody runs items on its seat, and nobody else does.
+    pub(crate) is_taken: AtomicBool,
     /// Items that no participant has accounted for. Zero when all have ended.
     pub(crate) remaining: AtomicU64,
 }
@@ -111,6 +113,18 @@ impl Region<'_> {
         if !self.crew.enlist(rest_ns) {
             self.crew.rouse(&self.node);
         }
+    }
+
+    /// Does `run` on the seat of a caller that runs no items, which nobody else has meanwhile; none if somebody has it. For the caller itself, once
+    /// no worker is left, and for a thread without a seat that waits for this.
+    pub(crate) fn sit_in<R>(&self, run: impl FnOnce() -> R) -> Option<R> {
+        // Acquire pairs with the Release below: who sits here next finds the seat as the last one left it.
+        if self.caller_runs || self.is_taken.swap(true, Ordering::Acquire) {
+            return None;
+        }
+        let result = run();
+        self.is_taken.store(false, Ordering::Release);
+        Some(result)
     }
 
     /// Wakes the caller for items in the words, if it sleeps.

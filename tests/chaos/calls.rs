@@ -179,14 +179,22 @@ impl Call {
         if deed.nests && self.depth < 2 {
             let mut random = deed.random.clone();
             let mut job = Job::draw(&mut random, 12, self.depth + 1);
-            job.stays = self.stays || matches!(self.shape, Shape::Tasks | Shape::Broadcast);
+            let waits_elsewhere =
+                matches!(self.shape, Shape::Tasks | Shape::Broadcast | Shape::Stream);
+            job.stays = self.stays || self.hands_in || waits_elsewhere;
             match self
                 .stage
                 .other()
                 .filter(|_| !job.stays && random.one_in(2))
             {
                 // There and back again.
-                Some(other) => other.install(|| make(&self.stage, &job)),
+                Some(other) => {
+                    job.hands_in = false;
+                    if job.shape == Shape::Stream {
+                        job.shape = Shape::Run;
+                    }
+                    other.install(|| make(&self.stage, &job));
+                }
                 None => make(&self.stage, &job),
             }
         }
