@@ -226,6 +226,12 @@ fn enter_with<R>(
     body()
 }
 
+/// Whether this thread is in the middle of work of `node`: where that is a region's, it takes part in it.
+pub(crate) fn does_work_of(node: &Node<'_>) -> bool {
+    let node: *const Node<'static> = ptr::from_ref(node).cast();
+    find(|frame| ptr::eq(frame.node, node).then_some(())).is_some()
+}
+
 /// The first answer that `ask` gives about the frames of this thread, from the top down.
 fn find<R>(ask: impl FnMut(&Frame) -> Option<R>) -> Option<R> {
     find_from(TOP.get(), ask)

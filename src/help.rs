@@ -246,8 +246,11 @@ fn region_within<R>(
     posted.find_map(|entry| {
         let pin = entry.pin()?;
         let posted = Region::pinned(&pin);
-        // Who waits for a region is a participant of it already, on another seat.
-        let is_below = !posted.node.is(node) && posted.node.is_within(node);
+        // Who waits for a region is a participant of it already, on another seat. An item that waits for its own batch, or stream, is run by one, on
+        // this very seat, where it holds what comes after that item.
+        let is_below = !posted.node.is(node)
+            && posted.node.is_within(node)
+            && !frame::does_work_of(&posted.node);
         (is_below && has_seat(posted)).then(|| with.take().map(|with| with(posted)))?
     })
 }

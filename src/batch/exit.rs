@@ -83,8 +83,10 @@ where
             if post.leave_behind(running.run) {
                 // SAFETY: its participant has lost the claim on the outcome.
                 unsafe { self.outcomes.put(running.index, Outcome::TimedOut) };
-                self.brake.count_failure();
                 patrol.note_left();
+                if self.brake.count_failure() {
+                    self.tell_why_it_stops();
+                }
             }
         }
         // Nobody tells when all but those have ended.

@@ -125,6 +125,16 @@ impl<P, M, F, D, K: Keep<R, E>, R, E> Overseen<'_, P, M, F, D, K, R, E> {
     }
 }
 
+impl<P, M, F, D, K, R, E> Overseen<'_, P, M, F, D, K, R, E> {
+    /// The failure that was counted last has stopped it.
+    pub(super) fn tell_why_it_stops(&self) {
+        let reason = self.brake.reason();
+        self.reporter.tell(|| Event::Stopping {
+            reason: reason.expect("it was stopped"),
+        });
+    }
+}
+
 impl<P, M, F, D, K, R, E> Overseen<'_, P, M, F, D, K, R, E>
 where
     P: Parts,
@@ -154,13 +164,6 @@ where
         if failed && self.brake.count_failure() {
             self.tell_why_it_stops();
         }
-    }
-
-    fn tell_why_it_stops(&self) {
-        let reason = self.brake.reason();
-        self.reporter.tell(|| Event::Stopping {
-            reason: reason.expect("it was stopped"),
-        });
     }
 
     /// Has the item run again, if that is what was asked for; else gives the outcome back.

@@ -130,16 +130,20 @@ impl Patrol {
         (shortest.unwrap_or_default() / 8).max(LEAST_LOOK)
     }
 
-    /// Participant on `seat`: comes to its post.
-    pub(super) fn stand(&self, seat: usize, worker: usize) -> Sentry<'_> {
+    /// Participant on `seat`: comes to its post. None if an item is being run there, by this same thread, which waits in that for others of
+    /// its batch, and runs those that have come back: nobody watches them.
+    pub(super) fn stand(&self, seat: usize, worker: usize) -> Option<Sentry<'_>> {
         let post = &*self.posts[seat];
+        if post.is_taken() {
+            return None;
+        }
         let run = post.stand(worker);
-        Sentry {
+        Some(Sentry {
             patrol: self,
             worker,
             turn: Turn { post, run },
             since_ns: None,
-        }
+        })
     }
 
     /// Master: looks at one post. Returns when to look again, if that is known.

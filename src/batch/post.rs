@@ -66,6 +66,12 @@ impl Post {
         }
     }
 
+    /// Participant: whether it has begun an item here, and not ended it.
+    pub(super) fn is_taken(&self) -> bool {
+        // Relaxed: what it wrote itself; others add no more than a mark.
+        !(self.run.load(Ordering::Relaxed) & !LEFT).is_multiple_of(2)
+    }
+
     /// Participant: comes here, as `worker`. Returns the number of the last run.
     pub(super) fn stand(&self, worker: usize) -> u64 {
         // Pairs with the fence in `read`.

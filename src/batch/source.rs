@@ -63,6 +63,16 @@ pub(super) mod parts {
         /// `index` is below the length, and no item is taken twice.
         unsafe fn take(&self, index: usize) -> Self::Item;
 
+        /// Item `index` will not be handed to a body, in this run: what is to be dropped of it now. Runs nothing of the user's.
+        ///
+        /// # Safety
+        ///
+        /// As [`take`](Self::take).
+        unsafe fn pass_over(&self, index: usize) -> Option<Self::Item> {
+            // SAFETY: the caller's.
+            Some(unsafe { self.take(index) })
+        }
+
         /// Where items come one after the other: for whoever holds a ticket, the next one that nobody has begun, if there is one.
         fn next(&self) -> Option<usize> {
             None

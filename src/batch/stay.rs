@@ -64,7 +64,7 @@ where
             let (index, attempt, outcome) = match self.0.parts.next() {
                 Some(index) => {
                     // SAFETY: claimed by the ticket, and not taken.
-                    station.dispose(unsafe { self.0.parts.take(index) });
+                    station.dispose(unsafe { self.0.parts.pass_over(index) });
                     (index, 0, Outcome::Cancelled)
                 }
                 None => {
@@ -172,7 +172,7 @@ where
             counts: Counts::default(),
             item: (0, 0),
             earlier: None,
-            sentry: patrol.map(|patrol| patrol.stand(seat, worker)),
+            sentry: patrol.and_then(|patrol| patrol.stand(seat, worker)),
             steps: overseen.progress.as_ref().map(|it| it.steps(seat)),
         }
     }
@@ -280,7 +280,7 @@ where
                 Err(error) => {
                     let end = self.stop_the_clock();
                     // SAFETY: claimed, and not taken in this run.
-                    let item = unsafe { self.overseen.parts.take(index) };
+                    let item = unsafe { self.overseen.parts.pass_over(index) };
                     self.station.dispose(item);
                     match end {
                         End::LeftBehind => {
@@ -325,7 +325,7 @@ where
         let end = self.stop_the_clock();
         if !self.station.recover() {
             // SAFETY: claimed, and not taken in this run: the panic came before.
-            let item = unsafe { self.overseen.parts.take(self.item.0) };
+            let item = unsafe { self.overseen.parts.pass_over(self.item.0) };
             self.station.dispose(item);
         }
         if end == End::LeftBehind {

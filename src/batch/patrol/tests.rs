@@ -109,7 +109,7 @@ fn the_clock_is_read_for_items_that_are_alone_or_have_a_short_deadline() {
         };
         let make = |reporter| Patrol::new(crew.clone(), limits, reporter, false);
         let (patrol, _) = observed(None, make);
-        let mut sentry = patrol.stand(0, 3);
+        let mut sentry = patrol.stand(0, 3).expect("nobody is there");
         sentry.begin(7, alone);
         let running = patrol.posts[0].read().expect("it runs");
         assert_eq!((running.index, running.worker, running.run), (7, 3, 1));
@@ -126,7 +126,7 @@ fn the_clock_is_read_for_items_that_are_alone_or_have_a_short_deadline() {
 fn runs_are_numbered_on_from_stay_to_stay() {
     let beat = Beat::new(Some(10), None);
     for stay in 0..3 {
-        let mut sentry = beat.patrol.stand(0, stay);
+        let mut sentry = beat.patrol.stand(0, stay).expect("nobody is there");
         // With a time of its own, and without.
         for (nth, alone) in [(0, true), (1, false), (2, true), (3, false)] {
             sentry.begin(7, alone);

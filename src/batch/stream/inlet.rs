@@ -89,6 +89,14 @@ unsafe impl<T: Send> Parts for Inlet<T> {
         copy(lent.item.as_ref().expect("it is lent until here"))
     }
 
+    unsafe fn pass_over(&self, index: usize) -> Option<T> {
+        match self.copy {
+            // It goes when it has ended for good.
+            Some(_) => None,
+            None => self.desk.lock().items.remove(&index),
+        }
+    }
+
     fn done_with(&self, index: usize) -> Option<T> {
         self.copy?;
         self.desk.lock().items.remove(&index)
