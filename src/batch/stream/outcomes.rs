@@ -68,14 +68,15 @@ impl<R, E> Iterator for Outcomes<R, E> {
             if let Some(given) = outlet.take() {
                 return given;
             }
-            if outlet.is_stopped() && outlet.stem().run(true) {
+            // One look: a stop that comes after it is waited for.
+            let is_stopped = outlet.is_stopped();
+            if is_stopped && outlet.stem().run(true) {
                 // Nobody had begun it, and perhaps nobody would have.
                 continue;
             }
-            let was_stopped = outlet.is_stopped();
             let stem = outlet.stem();
             stem.wait_until(crew, || {
-                outlet.has_next() || outlet.is_stopped() != was_stopped
+                outlet.has_next() || !is_stopped && outlet.is_stopped()
             });
         }
     }
