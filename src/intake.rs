@@ -19,6 +19,7 @@ pub(crate) fn admit(crew: &Crew, items: usize) -> Option<Permit> {
 
 #[cold]
 fn wait(crew: &Crew, admission: &Arc<Admission>, items: usize) -> Permit {
+    crew.process.enter();
     if frame::belongs_to(crew) {
         admission.force(items)
     } else {
@@ -31,7 +32,10 @@ fn wait(crew: &Crew, admission: &Arc<Admission>, items: usize) -> Permit {
 pub(crate) fn try_admit(crew: &Crew, items: usize) -> Result<Option<Permit>, IsFull> {
     match &crew.admission {
         None => Ok(None),
-        Some(admission) => admission.try_admit(items).map(Some).ok_or(IsFull),
+        Some(admission) => {
+            crew.process.enter();
+            admission.try_admit(items).map(Some).ok_or(IsFull)
+        }
     }
 }
 
