@@ -56,6 +56,12 @@ pub(super) struct Tapped<R, E> {
 
 const BITS: usize = u64::BITS as usize;
 
+impl<R, E> Desk<R, E> {
+    fn was_drawn(&self, index: usize) -> bool {
+        self.drawn[index / BITS] >> (index % BITS) & 1 == 1
+    }
+}
+
 impl<R, E> Tap<R, E> {
     pub(super) fn new(items: usize, stem: Arc<Stem>) -> Self {
         let words = items.div_ceil(BITS);
@@ -150,17 +156,15 @@ impl<R, E> Tap<R, E> {
 
     /// Whether the outcome of `index` was drawn.
     pub(super) fn was_drawn(&self, index: usize) -> bool {
-        let desk = self.desk.lock();
-        desk.drawn[index / BITS] >> (index % BITS) & 1 == 1
+        self.desk.lock().was_drawn(index)
     }
 
     /// The batch has ended, and its slots are the report's.
     fn shut(&self) -> Drawn {
         let mut desk = self.desk.lock();
         desk.view = None;
-        let is_drawn = |index: usize| desk.drawn[index / BITS] >> (index % BITS) & 1 == 1;
         let mut items: Vec<Range<usize>> = Vec::new();
-        for index in (0..desk.drawn.len() * BITS).filter(|index| is_drawn(*index)) {
+        for index in (0..desk.drawn.len() * BITS).filter(|index| desk.was_drawn(*index)) {
             match items.last_mut() {
                 Some(last) if last.end == index => last.end += 1,
                 _ => items.push(index..index + 1),
