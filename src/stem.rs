@@ -3,12 +3,14 @@
 //! Whoever waits for that work waits for this. It is there before the work is begun, and as long as anybody refers to it: whoever asks for
 //! the results, and whoever runs it.
 
+use crate::cancel::CancelToken;
 use crate::closure::Closure;
 use crate::crew::Crew;
 use crate::frame;
 use crate::help;
 use crate::lineage::Node;
 use crate::priority::Priority;
+use crate::stewards::Errand;
 use crate::sync::{AtomicBool, Mutex, Ordering, fence};
 use crate::wait::Wait;
 use crate::waiter::Waiter;
@@ -22,12 +24,10 @@ pub(crate) struct Stem {
     node: Node<'static>,
     waiter: Box<Waiter>,
     /// Runs the work, until somebody takes it to do so: true if that one runs items, too.
-    work: Mutex<Option<Work>>,
+    work: Mutex<Option<Closure<'static, bool>>>,
     /// All that the work consisted of is gone.
     is_over: AtomicBool,
 }
-
-pub(crate) type Work = Closure<'static, bool>;
 
 impl Stem {
     /// Of work of this class, which nobody's stack waits for.
@@ -61,8 +61,21 @@ impl Stem {
         })
     }
 
-    pub(crate) fn set_work(&self, work: Work) {
+    /// Hands `work` in, for a steward to do, or who [runs](Self::run) it before: true if on a thread that runs items, too. `token` and `ending`: as of an
+    /// [`Errand`].
+    pub(crate) fn hand_in(
+        self: &Arc<Self>,
+        crew: &Crew,
+        work: Closure<'static, bool>,
+        token: CancelToken,
+        ending: Option<CancelToken>,
+    ) {
         *self.work.lock() = Some(work);
+        let stem = self.clone();
+        let work = Closure::new(move |runs_items: &bool| _ = stem.run(*runs_items));
+        if let Some(errand) = crew.hand_in(Errand::new(work, token, ending)) {
+            errand.run_here();
+        }
     }
 
     /// Does the work, if nobody does. True if so.
@@ -97,9 +110,9 @@ impl Stem {
         &self.waiter
     }
 
-    /// Waits until `done` says so, if this thread sits in `crew`, and helps meanwhile with this and nothing else. Whoever makes that
-    /// true fences (`SeqCst`) and [rouses](Self::rouse).
-    pub(crate) fn help_until(&self, crew: &Crew, done: impl Fn() -> bool) {
+    /// Waits until `done` says so. A thread that sits in `crew` helps meanwhile with this and nothing else; another one sleeps, and reads its mail.
+    /// Whoever makes that true fences (`SeqCst`) and [rouses](Self::rouse).
+    pub(crate) fn wait_until(&self, crew: &Crew, done: impl Fn() -> bool) {
         if let Some(worker) = frame::seat_in(crew) {
             Wait {
                 crew,
@@ -109,13 +122,8 @@ impl Stem {
                 lends: frame::queue().filter(|_| frame::forks_in(crew)),
                 reads_mail: true,
             }
-            .until(done);
+            .until(&done);
         }
-    }
-
-    /// As [`help_until`](Self::help_until); on a thread that does not sit there it sleeps, and reads its mail.
-    pub(crate) fn wait_until(&self, crew: &Crew, done: impl Fn() -> bool) {
-        self.help_until(crew, &done);
         self.sleep_until(None, done);
     }
 

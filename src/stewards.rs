@@ -250,24 +250,17 @@ impl Desk {
 }
 
 impl Errand {
-    /// `work` runs it, and catches what it throws: true if the thread that calls it runs items, too. `token` stops it.
-    pub(crate) fn new(work: Closure<'static, bool>, token: CancelToken) -> Self {
+    /// `work` runs it, and catches what it throws: true if the thread that calls it runs items, too. `token` stops it. `ending`: of one that may
+    /// go on for ever, tells it that its runtime ends; it waits for no other's end.
+    pub(crate) fn new(
+        work: Closure<'static, bool>,
+        token: CancelToken,
+        ending: Option<CancelToken>,
+    ) -> Self {
         Self {
             work,
             token,
-            ending: None,
-        }
-    }
-
-    /// As [`new`](Self::new), of one that may go on for ever, and is told by `ending` when its runtime ends. It waits for no other's end.
-    pub(crate) fn apart(
-        work: Closure<'static, bool>,
-        token: CancelToken,
-        ending: CancelToken,
-    ) -> Self {
-        Self {
-            ending: Some(ending),
-            ..Self::new(work, token)
+            ending,
         }
     }
 

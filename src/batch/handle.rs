@@ -10,7 +10,6 @@ use crate::crew::Crew;
 use crate::frame;
 use crate::report::Report;
 use crate::stem::Stem;
-use crate::stewards::Errand;
 use crate::summary::StopReason;
 use std::fmt;
 use std::future::Future;
@@ -66,13 +65,8 @@ impl<R, E> BatchHandle<R, E> {
 
     /// Hands the batch in: `work` runs it, true if on a thread that runs items, too.
     pub(super) fn begin(&self, work: Closure<'static, bool>) {
-        self.stem.set_work(work);
-        let stem = self.stem.clone();
-        let work = Closure::new(move |runs_items: &bool| _ = stem.run(*runs_items));
-        let errand = Errand::new(work, self.brake.token().clone());
-        if let Some(errand) = self.crew.hand_in(errand) {
-            errand.run_here();
-        }
+        let token = self.brake.token().clone();
+        self.stem.hand_in(&self.crew, work, token, None);
     }
 
     /// Waits until the batch has ended: its report.

@@ -26,6 +26,7 @@ mod exit;
 mod failure;
 mod fold;
 mod handle;
+mod host;
 mod launch;
 mod oversee;
 mod patrol;

@@ -4,6 +4,7 @@ use super::ctx::Ctx;
 use super::exit::Exit;
 use super::failure::Decide;
 use super::handle::BatchHandle;
+use super::host::{Host, Nobody};
 use super::progress::Progress;
 use super::settings::Settings;
 use super::state::{MakeState, Stateless};
@@ -17,7 +18,6 @@ use crate::frame;
 use crate::intake;
 use crate::isolate;
 use crate::scope::Scope;
-use crate::stem::Stem;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -56,10 +56,7 @@ where
     {
         let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
         let permit = intake::admit(&self.crew, self.source.items());
-        let stem = Stem::new(&self.crew, self.layout.priority);
-        let (handle, work) = self.into_work(stem, permit, Stateless, body, Location::caller());
-        handle.begin(work);
-        handle
+        self.hand_in(&Nobody, permit, Stateless, body, Location::caller())
     }
 
     /// As [`submit`](Self::submit), but gives the batch and `body` back at once if the runtime is [full](crate::Builder::queue_limit).
@@ -92,10 +89,7 @@ where
             return Err(Full((self, body)));
         };
         let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
-        let stem = Stem::new(&self.crew, self.layout.priority);
-        let (handle, work) = self.into_work(stem, permit, Stateless, body, Location::caller());
-        handle.begin(work);
-        Ok(handle)
+        Ok(self.hand_in(&Nobody, permit, Stateless, body, Location::caller()))
     }
 }
 
@@ -127,21 +121,18 @@ impl<S: Source, P> Batch<S, P> {
     {
         let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
         let permit = intake::admit(&self.crew, self.source.items());
-        let stem = scope.stem(&self.crew, self.layout.priority);
-        let (handle, work) = self.into_work(stem, permit, Stateless, body, Location::caller());
-        handle.begin(scope.keep(handle.stem(), None, work));
-        handle
+        self.hand_in(scope, permit, Stateless, body, Location::caller())
     }
 
-    /// The handle, and what runs the batch: true on a thread that runs items, too.
-    fn into_work<'w, M, F, R, E>(
+    /// With the `permit` that it was given.
+    fn hand_in<'w, M, F, R, E>(
         self,
-        stem: Arc<Stem>,
+        host: &impl Host<'w>,
         permit: Option<Permit>,
         make: M,
         body: F,
         caller: &'static Location<'static>,
-    ) -> (BatchHandle<R, E>, Closure<'w, bool>)
+    ) -> BatchHandle<R, E>
     where
         S: Send + 'w,
         P: Settings<'w>,
@@ -156,6 +147,7 @@ impl<S: Source, P> Batch<S, P> {
         crew.process.enter();
         let before = batch.terms();
         let items = batch.source.items();
+        let stem = host.stem(&crew, batch.layout.priority);
         let progress = Progress::new(items, crew.seats(), before.began, before.brake.clone());
         let progress = Arc::new(progress);
         let handle = BatchHandle::new(
@@ -189,7 +181,8 @@ impl<S: Source, P> Batch<S, P> {
                 ending.deliver(report);
             }
         });
-        (handle, work)
+        handle.begin(host.keep(handle.stem(), None, work));
+        handle
     }
 }
 
@@ -212,10 +205,7 @@ where
     {
         let permit = intake::admit(&self.batch.crew, self.batch.source.items());
         let caller = Location::caller();
-        let stem = Stem::new(&self.batch.crew, self.batch.layout.priority);
-        let (handle, work) = self.batch.into_work(stem, permit, self.make, body, caller);
-        handle.begin(work);
-        handle
+        self.batch.hand_in(&Nobody, permit, self.make, body, caller)
     }
 
     /// As [`Batch::try_submit`], with the participation's state as the body's first argument.
@@ -238,10 +228,7 @@ where
             return Err(Full((self, body)));
         };
         let caller = Location::caller();
-        let stem = Stem::new(&self.batch.crew, self.batch.layout.priority);
-        let (handle, work) = self.batch.into_work(stem, permit, self.make, body, caller);
-        handle.begin(work);
-        Ok(handle)
+        Ok(self.batch.hand_in(&Nobody, permit, self.make, body, caller))
     }
 }
 
@@ -261,9 +248,6 @@ impl<S: Source, M, P> StatefulBatch<S, M, P> {
     {
         let permit = intake::admit(&self.batch.crew, self.batch.source.items());
         let caller = Location::caller();
-        let stem = scope.stem(&self.batch.crew, self.batch.layout.priority);
-        let (handle, work) = self.batch.into_work(stem, permit, self.make, body, caller);
-        handle.begin(scope.keep(handle.stem(), None, work));
-        handle
+        self.batch.hand_in(scope, permit, self.make, body, caller)
     }
 }

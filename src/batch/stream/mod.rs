@@ -26,19 +26,17 @@ pub use outcomes::Outcomes;
 
 use super::ctx::Ctx;
 use super::failure::Decide;
+use super::host::{Host, Nobody};
 use super::settings::{Plain, Settings};
 use super::source::parts;
 use super::state::{MakeState, Stateless};
 use super::{Batch, Lend, StatefulBatch};
 use crate::cancel::CancelToken;
 use crate::closure::Closure;
-use crate::crew::Crew;
 use crate::error::StreamError;
 use crate::frame;
 use crate::isolate;
 use crate::scope::Scope;
-use crate::stem::Stem;
-use crate::stewards::Errand;
 use flow::Flow;
 use inlet::{Copies, Inlet};
 use outlet::Outlet;
@@ -142,9 +140,7 @@ where
         E: Send + 'static,
     {
         let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
-        let stem = Stem::new(&self.crew, self.layout.priority);
-        let (handed, work) = self.into_work(stem, Stateless, body, Location::caller());
-        handed.begin(work)
+        self.hand_in(&Nobody, Stateless, body, Location::caller())
     }
 }
 
@@ -174,19 +170,16 @@ impl<I: Input, P> Batch<Feed<I>, P> {
         E: Send + 'scope,
     {
         let body = move |(): &mut (), item, ctx: &Ctx<'_>| body(item, ctx);
-        let stem = scope.stem(&self.crew, self.layout.priority);
-        let (handed, work) = self.into_work(stem, Stateless, body, Location::caller());
-        handed.begin_in(scope, work)
+        self.hand_in(scope, Stateless, body, Location::caller())
     }
 
-    /// What is to be handed in, and what runs it: true on a thread that runs items, too, and so cannot wait for an input.
-    fn into_work<'w, M, F, R, E>(
+    fn hand_in<'w, M, F, R, E>(
         self,
-        stem: Arc<Stem>,
+        host: &impl Host<'w>,
         make: M,
         body: F,
         caller: &'static Location<'static>,
-    ) -> (Handed<R, E>, Closure<'w, bool>)
+    ) -> Outcomes<R, E>
     where
         I: Input<Item: Send> + Send + 'w,
         I::Item: 'w,
@@ -203,12 +196,11 @@ impl<I: Input, P> Batch<Feed<I>, P> {
         let brake = Arc::new(settings.brake(usize::MAX));
         let ending = CancelToken::new();
         let window = feed.window.unwrap_or(4 * crew.places().max(1));
-        let outlet = Outlet::new(window, feed.ordered, brake, ending.clone(), stem);
-        let handed = Handed {
-            crew: crew.clone(),
-            outlet: Arc::new(outlet),
-            ending,
-        };
+        let stem = host.stem(&crew, batch.layout.priority);
+        let outlet = Outlet::new(window, feed.ordered, brake, ending.clone(), stem.clone());
+        let outlet = Arc::new(outlet);
+        let outcomes = Outcomes::new(crew.clone(), outlet.clone());
+        let token = outlet.brake().token().clone();
         let flow = Flow {
             input: feed.input,
             inlet: Inlet::new(feed.copy),
@@ -217,8 +209,9 @@ impl<I: Input, P> Batch<Feed<I>, P> {
             caller,
             began: Instant::now(),
         };
-        let outlet = handed.outlet.clone();
+        let hands = crew.clone();
         let work = Closure::new(move |runs_items: &bool| {
+            // A thread that runs items cannot wait for an input.
             if *runs_items {
                 let stopped = outlet.brake().reason().map(StreamError::of_stop);
                 let error = stopped.unwrap_or_else(|| match crew.stewards.is_closed() {
@@ -232,37 +225,9 @@ impl<I: Input, P> Batch<Feed<I>, P> {
                 frame::enter_unseated(&crew, node, || flow.run(&crew, settings, &outlet));
             }
         });
-        (handed, work)
-    }
-}
-
-/// A stream that is to be handed in.
-struct Handed<R, E> {
-    crew: Arc<Crew>,
-    outlet: Arc<Outlet<R, E>>,
-    ending: CancelToken,
-}
-
-impl<R, E> Handed<R, E> {
-    fn begin(self, work: Closure<'static, bool>) -> Outcomes<R, E> {
-        let token = self.outlet.brake().token().clone();
-        let stem = self.outlet.stem().clone();
-        stem.set_work(work);
-        let work = Closure::new(move |runs_items: &bool| _ = stem.run(*runs_items));
-        let errand = Errand::apart(work, token, self.ending);
-        if let Some(errand) = self.crew.hand_in(errand) {
-            errand.run_here();
-        }
-        Outcomes::new(self.crew, self.outlet)
-    }
-
-    fn begin_in<'scope>(
-        self,
-        scope: &Scope<'scope>,
-        work: Closure<'scope, bool>,
-    ) -> Outcomes<R, E> {
-        let work = scope.keep(self.outlet.stem(), Some(self.ending.clone()), work);
-        self.begin(work)
+        let work = host.keep(&stem, Some(ending.clone()), work);
+        stem.hand_in(&hands, work, token, Some(ending));
+        outcomes
     }
 }
 
@@ -286,10 +251,8 @@ where
         R: Send + 'static,
         E: Send + 'static,
     {
-        let (batch, caller) = (self.batch, Location::caller());
-        let stem = Stem::new(&batch.crew, batch.layout.priority);
-        let (handed, work) = batch.into_work(stem, self.make, body, caller);
-        handed.begin(work)
+        self.batch
+            .hand_in(&Nobody, self.make, body, Location::caller())
     }
 }
 
@@ -308,10 +271,8 @@ impl<I: Input, M, P> StatefulBatch<Feed<I>, M, P> {
         R: Send + 'scope,
         E: Send + 'scope,
     {
-        let (batch, caller) = (self.batch, Location::caller());
-        let stem = scope.stem(&batch.crew, batch.layout.priority);
-        let (handed, work) = batch.into_work(stem, self.make, body, caller);
-        handed.begin_in(scope, work)
+        self.batch
+            .hand_in(scope, self.make, body, Location::caller())
     }
 }
 
