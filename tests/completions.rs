@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
 use support::{LENGTHS, Ledger, Random, THREADS, eventually, everywhere, runtime, watched};
 
@@ -184,14 +184,6 @@ fn one_that_hangs_is_timed_out() {
     });
 }
 
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
 #[test]
 fn they_can_be_polled() {
     watched(|| {
@@ -204,7 +196,7 @@ fn they_can_be_polled() {
                     Ok::<_, ()>(i)
                 })
                 .outcomes();
-            let waker = Waker::from(Arc::new(Unpark(thread::current())));
+            let waker = support::unpark_waker();
             let mut seen = HashSet::new();
             loop {
                 match outcomes.poll_next(&mut Context::from_waker(&waker)) {

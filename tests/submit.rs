@@ -3,16 +3,14 @@
 mod support;
 
 use ganger::{BatchHandle, CancelToken, Outcome, Retry, Runtime, Shutdown, StopReason};
-use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::Duration;
 use support::{
-    LENGTHS, Ledger, Random, THREADS, Tally, burn, eventually, everywhere, runtime, watched,
+    LENGTHS, Ledger, Random, THREADS, Tally, block_on, burn, eventually, everywhere, runtime,
+    watched,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -109,26 +107,6 @@ fn what_it_owns_is_dropped_once_whoever_takes_the_report() {
             ledger.assert_settled();
         }
     });
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Without any async runtime.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
 }
 
 #[test]
