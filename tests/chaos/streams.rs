@@ -48,7 +48,7 @@ pub(crate) fn run(call: &Call, runtime: &Runtime) {
                 }
                 Err(error) => {
                     // Its token, or the end of its runtime.
-                    let right = error.is_ended() || error.stopped().is_some() || !error.is_panic();
+                    let right = !error.is_panic();
                     call.check(right, || format!("a stream ended with {error}"));
                     ended = true;
                 }
