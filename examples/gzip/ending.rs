@@ -1,5 +1,10 @@
 //! How it went, and what is said of it.
 
+#[path = "../support/reason.rs"]
+mod reason;
+
+pub(crate) use reason::reason;
+
 use std::ffi::OsStr;
 use std::io::{self, Write};
 
@@ -19,15 +24,4 @@ pub(crate) fn say(name: Option<&OsStr>, text: &str) {
     // In one piece: others may write too.
     let line = format!("gzip: {}: {text}\n", name.escape_debug());
     let _ = io::stderr().write_all(line.as_bytes());
-}
-
-/// The text of an error as the system's own tools print it, without the error number.
-pub(crate) fn reason(error: &io::Error) -> String {
-    let mut text = error.to_string();
-    if error.raw_os_error().is_some()
-        && let Some(number) = text.rfind(" (os error ")
-    {
-        text.truncate(number);
-    }
-    text
 }

@@ -1,6 +1,11 @@
 //! Lines on standard error. A closed standard error is no reason to fail, so nothing here
 //! reports an error of its own.
 
+#[path = "../support/reason.rs"]
+mod reason;
+
+pub(crate) use reason::reason;
+
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -20,15 +25,4 @@ pub(crate) fn path(path: &Path, reason: &str) {
 pub(crate) fn printable(path: &Path) -> String {
     let name = sums::escape(path.as_os_str().as_encoded_bytes());
     String::from_utf8_lossy(&name).into_owned()
-}
-
-/// The text of an error as the system's own tools print it, without the error number.
-pub(crate) fn reason(error: &io::Error) -> String {
-    let mut text = error.to_string();
-    if error.raw_os_error().is_some()
-        && let Some(number) = text.rfind(" (os error ")
-    {
-        text.truncate(number);
-    }
-    text
 }

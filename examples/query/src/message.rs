@@ -1,6 +1,11 @@
 //! Lines on standard error. A closed standard error is no reason to fail, so nothing here
 //! reports an error of its own.
 
+#[path = "../../support/reason.rs"]
+mod reason;
+
+pub(crate) use reason::reason;
+
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -19,15 +24,4 @@ pub(crate) fn printable(path: &Path) -> String {
         }
     };
     path.to_string_lossy().chars().map(escape).collect()
-}
-
-/// The text of an error as the system's own tools print it, without the error number.
-pub(crate) fn reason(error: &io::Error) -> String {
-    let mut text = error.to_string();
-    if error.raw_os_error().is_some()
-        && let Some(number) = text.rfind(" (os error ")
-    {
-        text.truncate(number);
-    }
-    text
 }
