@@ -12,7 +12,8 @@
 //! the line, and wakes the next, for whom there may be room, too. So it goes in the order of their coming, and one that wants much is not
 //! passed by those who want little.
 //!
-//! *Much.* What is more than the limit is admitted when there is nothing else.
+//! *Much.* What is more than the limit is admitted when there is nothing else. [`MOST`] items or more count as that many, as does such a limit:
+//! so no sum comes near the flags.
 //!
 //! *Closing.* From then on everything is admitted at once, and all in line go on: what becomes of their work is not for this to say.
 
@@ -41,6 +42,13 @@ const QUEUED: u64 = 1 << 63;
 const CLOSED: u64 = 1 << 62;
 const COUNT: u64 = CLOSED - 1;
 
+/// What is handed in at once, and the limit, count for no more than this: a million millions.
+const MOST: u64 = 1 << 40;
+
+fn counted(items: usize) -> u64 {
+    (items as u64).min(MOST)
+}
+
 /// The right of so many items to be there, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
@@ -51,7 +59,7 @@ pub(crate) struct Permit {
 impl Admission {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            limit: limit as u64,
+            limit: counted(limit),
             state: AtomicU64::new(0),
             line: Mutex::new(Line::default()),
         }
@@ -83,7 +91,7 @@ impl Admission {
 
     /// Admits them if there is room, and nobody waits.
     pub(crate) fn try_admit(self: &Arc<Self>, items: usize) -> Option<Permit> {
-        let items = items as u64;
+        let items = counted(items);
         let is_in_turn = |state: u64| state & (QUEUED | CLOSED) != QUEUED;
         let admitted = self.add(items, |it| is_in_turn(it) && self.has_room(it, items));
         admitted.then(|| self.permit(items))
@@ -91,14 +99,15 @@ impl Admission {
 
     /// Admits them whatever there is.
     pub(crate) fn force(self: &Arc<Self>, items: usize) -> Permit {
-        self.add(items as u64, |_| true);
-        self.permit(items as u64)
+        let items = counted(items);
+        self.add(items, |_| true);
+        self.permit(items)
     }
 
     /// Admits them in the order of their coming. While there is no room it does `meanwhile`, and sleeps when that says false.
     pub(crate) fn admit(self: &Arc<Self>, items: usize, meanwhile: impl Fn() -> bool) -> Permit {
         self.try_admit(items)
-            .unwrap_or_else(|| self.queue(items as u64, meanwhile))
+            .unwrap_or_else(|| self.queue(counted(items), meanwhile))
     }
 
     #[cold]
@@ -169,3 +178,28 @@ impl Drop for Permit {
 
 #[cfg(all(test, loom))]
 mod model;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_of_items_comes_near_the_flags() {
+        let most = [usize::MAX, usize::MAX / 2 + 1, 1 << (usize::BITS - 2)];
+        for limit in [1, usize::MAX] {
+            let admission = Arc::new(Admission::new(limit));
+            let one = admission.try_admit(1).expect("there is room");
+            for items in most {
+                assert!(admission.try_admit(items).is_none());
+                let over = [admission.force(items), admission.force(items)];
+                assert!(admission.try_admit(1).is_none());
+                drop(over);
+            }
+            drop(one);
+            for items in most {
+                drop(admission.try_admit(items).expect("alone"));
+            }
+            assert_eq!(admission.state.load(Ordering::Relaxed), 0);
+        }
+    }
+}
