@@ -154,6 +154,8 @@ impl<'p> Watch<'p> {
         let crew = &self.plan.crew;
         if index >= crew.workers() {
             crew.spares.give_up(index);
+            crew.spares.call_again(&crew.sleep);
+            crew.sleep.replace_searcher();
             return;
         }
         crew.sleep.give_up();

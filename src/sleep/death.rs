@@ -63,9 +63,15 @@ impl Sleep {
         }
     }
 
-    /// Master: one of the workers was lost, and will not be replaced. Somebody else takes what it was relied on for.
+    /// Master: one of the workers was lost, and will not be replaced.
     pub(crate) fn give_up(&self) {
         self.given_up.fetch_add(1, Ordering::Relaxed);
+        self.replace_searcher();
+    }
+
+    /// Master: one that was lost, and will not be replaced, may have searched. Somebody else takes what it was relied on for.
+    pub(crate) fn replace_searcher(&self) {
+        // Pairs with the fences of whoever makes work and finds somebody who searches.
         fence(Ordering::SeqCst);
         self.wake_one();
     }
