@@ -172,7 +172,7 @@ fn expect_broadcasts() {
 
 /// Runs the oldest share of a broadcast that is meant for this thread, if it is a worker anywhere. All that wait for what it does
 /// must have been told that this is to be [expected](Node::expect_broadcasts).
-pub(crate) fn read_mail() -> bool {
+fn read_mail() -> bool {
     let read = |home: &Crew, own: usize| home.mail.has_letters(own) && home.mail.read(own, own);
     frame::with_home(|home| home.is_some_and(|(home, own)| read(home, own)))
 }

@@ -73,7 +73,7 @@ impl Stem {
         *self.work.lock() = Some(work);
         let stem = self.clone();
         let work = Closure::new(move |runs_items: &bool| _ = stem.run(*runs_items));
-        if let Some(errand) = crew.hand_in(Errand::new(work, token, ending)) {
+        if let Some(errand) = crew.hand_in(Errand::new(work, self.node.priority(), token, ending)) {
             errand.run_here();
         }
     }

@@ -57,7 +57,8 @@ impl Wait<'_> {
         let mut exposed = false;
         let mut naps = Naps::default();
         while !done() {
-            let helped = self.reads_mail && help::read_mail()
+            let has_mail = self.reads_mail && help::has_mail();
+            let helped = has_mail && help::read_mail_for_all()
                 || help::help_within(crew, self.node, self.worker);
             let now_ns = crew.now_ns();
             if helped {

@@ -627,3 +627,36 @@ fn one_that_may_be_run_again_is_waited_for() {
         assert!(all(outcomes).iter().all(|(_, outcome)| outcome.is_done()));
     });
 }
+
+/// A worker that waits for outcomes reads its mail; those who wait for that worker read theirs from then on, as the share may broadcast.
+#[test]
+fn a_share_that_is_run_beside_a_wait_for_outcomes_may_broadcast() {
+    watched(|| {
+        let rt = Runtime::builder().num_threads(2).run_on_caller(false);
+        let rt = rt.build().unwrap();
+        let (feed, input) = channel::<usize>();
+        let (tell, waits) = channel();
+        thread::scope(|threads| {
+            let rt = &rt;
+            threads.spawn(move || {
+                let (begun, has_begun) = channel();
+                let consume = move || {
+                    let outcomes = rt.stream(input.into_iter()).run(|i, _ctx| Ok::<_, ()>(i));
+                    begun.send(()).unwrap();
+                    tell.send(()).unwrap();
+                    outcomes.count()
+                };
+                rt.install(move || {
+                    // Until the other worker has it.
+                    let wait = move || has_begun.recv().unwrap();
+                    assert_eq!(ganger::join(wait, consume).1, 1);
+                });
+            });
+            waits.recv().unwrap();
+            let shares = rt.broadcast(|_| rt.broadcast(|ctx| ctx.worker()));
+            assert_eq!(shares, [[0, 1], [0, 1]]);
+            feed.send(7).unwrap();
+            drop(feed);
+        });
+    });
+}

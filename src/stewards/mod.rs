@@ -1,38 +1,39 @@
 //! Batches that were submitted, and the threads that look after them in place of a caller.
 //!
 //! ```text
-//! submit ──▶ queue ──▶ a steward: opens the batch's regions, sleeps until they close, tells the handle
-//!                       (items are run by workers alone, which go from one such batch to the next in turn)
+//! submit ──▶ queue of its kind ──▶ a steward: opens the batch's regions, sleeps until they close, tells the handle
+//!                                  (items are run by workers alone, which go from one such batch to the next in turn)
 //! ```
 //!
 //! A steward does what the caller of a batch does, except for running items: so there is one way in which batches are run, whoever waits
-//! for them. It sleeps nearly all the time. The master starts one when a batch is submitted and no steward is free, up to
-//! [`MOST`]: so many batches are open at once, and those after them wait in the order of their coming. One that waits for an
-//! item that hangs, when the report of its batch was given out, does not count; nor does one that takes from the input of a stream, in which
-//! that may block. Stewards stay until the runtime
-//! ends, and cost nothing while they have nothing to do.
+//! for them. It sleeps nearly all the time. The master starts one when something may begin and no steward is free. Stewards stay until the
+//! runtime ends, and cost nothing while they have nothing to do.
+//!
+//! *Kinds.* Of each class 64 batches are open at once, and those after them wait in the order of their coming: so a high one does not
+//! wait for low ones. One that waits for an item that hangs, when the report of its batch was given out, does not count. A stream begins
+//! at once: those batches may wait for it, and its steward may block in its input.
 //!
 //! *The end.* A runtime that is dropped has its workers stay until the last batch that was submitted has ended: whoever ends that tells the
 //! workers. What is submitted after that is run by who submits it. Streams, which may be endless, are told, and take nothing more from their
 //! inputs.
 
+mod desk;
+
 use crate::cancel::CancelToken;
 use crate::closure::Closure;
-use crate::sync::{AtomicU32, Mutex, Ordering};
-use crossbeam::channel::{Receiver, Sender, unbounded};
-use std::collections::HashMap;
+use crate::priority::Priority;
+use crate::sync::{AtomicU32, Mutex, Ordering, park};
+use desk::{Desk, Kind, Open};
 use std::fmt;
-
-/// How many stewards there are at most.
-const MOST: usize = 64;
 
 /// A batch that was submitted.
 pub(crate) struct Errand {
     /// Runs it, on whichever thread looks after it: true if that runs items, too.
     work: Closure<'static, bool>,
+    class: Priority,
     /// Stops it.
     token: CancelToken,
-    /// Of one whose steward does not count among those that others wait for: told when the runtime ends.
+    /// Of a stream: told when the runtime ends.
     ending: Option<CancelToken>,
 }
 
@@ -45,30 +46,8 @@ pub(crate) struct Taken {
 /// See the [module](self).
 pub(crate) struct Stewards {
     desk: Mutex<Desk>,
-    /// Those that no steward has taken.
-    queue: Receiver<Taken>,
     /// As `Desk::open`, without the lock. A hint.
     open: AtomicU32,
-}
-
-struct Desk {
-    /// Those that have not ended, by their numbers.
-    open: HashMap<u64, Open>,
-    next: u64,
-    /// None once the runtime ends.
-    queue: Option<Sender<Taken>>,
-    /// Stewards that have a thread, or will have one.
-    threads: usize,
-    /// Those of them that the master is to start.
-    wanted: usize,
-    /// How many of all do not count: they wait for an item that hangs, or for the input of a stream, and may never come back.
-    apart: usize,
-}
-
-/// What is known of one that has not ended.
-struct Open {
-    token: CancelToken,
-    ending: Option<CancelToken>,
 }
 
 impl fmt::Debug for Stewards {
@@ -91,17 +70,8 @@ pub(crate) enum Handed {
 
 impl Stewards {
     pub(crate) fn new() -> Self {
-        let (sender, queue) = unbounded();
         Self {
-            desk: Mutex::new(Desk {
-                open: HashMap::new(),
-                next: 0,
-                queue: Some(sender),
-                threads: 0,
-                wanted: 0,
-                apart: 0,
-            }),
-            queue,
+            desk: Mutex::new(Desk::default()),
             open: AtomicU32::new(0),
         }
     }
@@ -114,60 +84,54 @@ impl Stewards {
 
     pub(crate) fn hand_in(&self, errand: Errand) -> Handed {
         let mut desk = self.desk.lock();
-        let Some(queue) = desk.queue.clone() else {
+        if desk.is_closed {
             return Handed::Back(errand);
-        };
+        }
+        let kind = errand.kind();
         let Errand {
             work,
             token,
             ending,
+            ..
         } = errand;
-        let number = desk.next;
-        desk.next += 1;
-        desk.apart += usize::from(ending.is_some());
-        desk.open.insert(number, Open { token, ending });
+        desk.put(kind, work, Open { token, ending });
         self.note_open(&desk);
-        // It is received as long as we are there.
-        let _ = queue.send(Taken { number, work });
-        Handed::In(self.wants_thread(&mut desk))
+        Handed::In(desk.call_steward())
     }
 
     /// Steward: waits for an errand. None at the end.
     pub(crate) fn next(&self) -> Option<Taken> {
-        self.queue.recv().ok()
-    }
-
-    /// Whether one more steward is to be started, which is noted.
-    fn wants_thread(&self, desk: &mut Desk) -> bool {
-        let queued = self.queue.len();
-        // All that are open and not in the queue are with somebody.
-        let busy = desk.open.len() - queued.min(desk.open.len());
-        let free = desk.threads.saturating_sub(busy);
-        let wants = queued > free && desk.threads.saturating_sub(desk.apart) < MOST;
-        if wants {
-            desk.threads += 1;
-            desk.wanted += 1;
+        loop {
+            {
+                let mut desk = self.desk.lock();
+                if let Some(taken) = desk.begin() {
+                    return Some(taken);
+                }
+                if desk.has_all_begun() {
+                    return None;
+                }
+                desk.rest();
+            }
+            park();
         }
-        wants
     }
 
     /// Steward: may never be done with what it has, though nobody waits for that any more. True if the master must start another one.
     pub(crate) fn count_out(&self) -> bool {
         let mut desk = self.desk.lock();
-        desk.apart += 1;
-        self.wants_thread(&mut desk)
+        desk.count(false) && desk.call_steward()
     }
 
     /// Steward: goes on after [`count_out`](Self::count_out).
     pub(crate) fn count_in(&self) {
-        self.desk.lock().apart -= 1;
+        let mut desk = self.desk.lock();
+        desk.count(true);
     }
 
-    /// Steward: has done the one of this number. True if it was the last of a runtime that ends.
+    /// Has done the one of this number. True if it was the last of a runtime that ends.
     pub(crate) fn done(&self, number: u64) -> bool {
         let mut desk = self.desk.lock();
-        let open = desk.open.remove(&number);
-        desk.apart -= usize::from(open.is_some_and(|open| open.ending.is_some()));
+        desk.end(number);
         self.note_open(&desk);
         desk.is_over()
     }
@@ -180,7 +144,7 @@ impl Stewards {
     pub(crate) fn cancel_all(&self) {
         let tokens: Vec<_> = {
             let mut desk = self.desk.lock();
-            desk.queue = None;
+            desk.close();
             desk.open.values().map(|open| open.token.clone()).collect()
         };
         tokens.iter().for_each(CancelToken::cancel);
@@ -190,7 +154,7 @@ impl Stewards {
     pub(crate) fn close(&self) -> bool {
         let is_over = {
             let mut desk = self.desk.lock();
-            desk.queue = None;
+            desk.close();
             desk.is_over()
         };
         self.end_streams();
@@ -209,7 +173,7 @@ impl Stewards {
 
     /// Whether nothing more is taken in.
     pub(crate) fn is_closed(&self) -> bool {
-        self.desk.lock().queue.is_none()
+        self.desk.lock().is_closed
     }
 
     /// Master: whether a steward is to be started.
@@ -220,19 +184,16 @@ impl Stewards {
         starts
     }
 
-    /// Master: one that was wanted cannot be started. If there is none at all, what it would have taken is to be done in some other way.
+    /// Master: one that was wanted cannot be started.
     pub(crate) fn refuse(&self) {
         self.desk.lock().threads -= 1;
     }
 
-    /// Master: an errand that no steward will come for. If it is nothing without one, it is told to end.
+    /// Master, after that: an errand that perhaps no steward will come for. A stream, which is nothing without one, is told to end.
     pub(crate) fn take_stranded(&self) -> Option<Taken> {
         let (taken, ending) = {
-            let desk = self.desk.lock();
-            if desk.threads > desk.apart {
-                return None;
-            }
-            let taken = self.queue.try_recv().ok()?;
+            let mut desk = self.desk.lock();
+            let taken = desk.take_stranded()?;
             let open = desk.open.get(&taken.number);
             (taken, open.and_then(|open| open.ending.clone()))
         };
@@ -243,24 +204,27 @@ impl Stewards {
     }
 }
 
-impl Desk {
-    fn is_over(&self) -> bool {
-        self.queue.is_none() && self.open.is_empty()
-    }
-}
-
 impl Errand {
-    /// `work` runs it, and catches what it throws: true if the thread that calls it runs items, too. `token` stops it. `ending`: of one that may
-    /// go on for ever, tells it that its runtime ends; it waits for no other's end.
+    /// `work` runs it, and catches what it throws: true if the thread that calls it runs items, too. `token` stops it. `ending`: of a stream, tells it
+    /// that its runtime ends.
     pub(crate) fn new(
         work: Closure<'static, bool>,
+        class: Priority,
         token: CancelToken,
         ending: Option<CancelToken>,
     ) -> Self {
         Self {
             work,
+            class,
             token,
             ending,
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self.ending {
+            Some(_) => Kind::Stream,
+            None => Kind::Batch(self.class),
         }
     }
 
