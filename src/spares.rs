@@ -283,7 +283,7 @@ mod model {
                         return;
                     } else {
                         let visible = || self.floor.has_work() || self.spares.may_retire(place);
-                        searches = sleep.park(place, visible, || ());
+                        searches = sleep.park(place, visible, || false);
                     }
                 }
             }

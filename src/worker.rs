@@ -18,6 +18,7 @@ use crate::region::Region;
 use crate::sleep::Sleep;
 use crate::sync::{Ordering, fence, spin_loop};
 use crate::tasks::{BURST, Local, Task};
+use std::cell::RefCell;
 
 /// For how long a worker looks in vain before it asks those who have work to give some back. Regions about to end are not
 /// disturbed.
@@ -38,7 +39,8 @@ pub(crate) fn run(crew: &Crew, index: usize) {
     let mut turns = Turns::default();
     let local = crew.tasks.local(index);
     let visible = || crew.has_work(index) || crew.spares.may_retire(index);
-    let visits = || visit(crew, index, &local);
+    let visited = RefCell::new(Turns::default());
+    let visits = || visit(crew, index, &local, &visited);
     let mut search = Search {
         sleep: &crew.sleep,
         is_on: false,
@@ -297,48 +299,49 @@ fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local<'_>, slice: S
         Found::Letter => {
             crew.mail.read(index, index);
         }
-        Found::Task(task) => match slice.class {
-            Priority::Normal => run_tasks(crew, index, local, slice, task),
-            class => frame::in_class(class, || run_tasks(crew, index, local, slice, task)),
-        },
+        Found::Task(task) => run_classed(crew, index, local, slice, task),
     }
     crew.now_ns()
 }
 
-/// While a guest has the seat of worker `index`: runs what only a worker may run. Not under the name that goes with the seat.
-///
-/// Until a whole round finds nothing: what is run here may wait, and so swallow the call for something that came meanwhile.
-fn visit(crew: &Crew, index: usize, local: &Local<'_>) {
-    while visit_once(crew, index, local) {}
-}
-
-/// One round: whether there was anything.
-fn visit_once(crew: &Crew, index: usize, local: &Local<'_>) -> bool {
+/// While a guest has the seat of worker `index`: one round of what only a worker may run, not under the name that goes with the seat. Whether
+/// there was anything.
+fn visit(crew: &Crew, index: usize, local: &Local<'_>, turns: &RefCell<Turns>) -> bool {
     let nobody = crew.extra();
-    let mut found = false;
-    while crew.mail.read(index, nobody) {
-        found = true;
+    let mail = crew.mail.read(index, nobody);
+    let next = |class| Some((next_task(crew, local, class)?, class));
+    let order = if crew.classes.is_any() {
+        turns.borrow().order()
+    } else {
+        [Priority::Normal; 3]
+    };
+    let found = order.into_iter().find_map(next);
+    let task = found.is_some();
+    if let Some((first, class)) = found {
+        turns.borrow_mut().chose(class);
+        let began_ns = crew.now_ns();
+        let is_owed = crew.has_work_above(class);
+        let slice = Slice { class, is_owed };
+        frame::enter(crew, nobody, None, || {
+            run_classed(crew, index, local, slice, first);
+        });
+        let took_ns = crew.now_ns().saturating_sub(began_ns);
+        turns.borrow_mut().spent(class, took_ns);
     }
-    let mut ran = 0;
-    frame::enter(crew, nobody, None, || {
-        let classed = |class| crew.take_classed(class);
-        while let Some(task) = classed(Priority::High)
-            .or_else(|| local.next())
-            .or_else(|| classed(Priority::Low))
-        {
-            task.call(&index);
-            ran += 1;
-        }
-    });
-    if ran > 0 {
-        found = true;
-        crew.tasks.count_finished(ran);
-    }
-    while let Some(call) = crew.calls.take(None) {
-        found = true;
+    let call = crew.calls.take(None);
+    let called = call.is_some();
+    if let Some(call) = call {
         help::run_call(crew, nobody, call);
     }
-    found
+    mail || task || called
+}
+
+/// As [`run_tasks`], whatever their class.
+fn run_classed(crew: &Crew, index: usize, local: &Local<'_>, slice: Slice, first: Task) {
+    match slice.class {
+        Priority::Normal => run_tasks(crew, index, local, slice, first),
+        class => frame::in_class(class, || run_tasks(crew, index, local, slice, first)),
+    }
 }
 
 /// Runs `first` and what comes after it, for so long that looking elsewhere costs little of it.

@@ -213,3 +213,43 @@ fn calls_streams_and_admission_know_them() {
         }
     });
 }
+
+/// A guest has the seat of the only worker, which runs tasks meanwhile, each of which spawns the next: it comes to all else that needs no seat
+/// all the same, and to what needs one when the guest has gone.
+#[test]
+fn an_endless_chain_of_tasks_beside_a_guest_keeps_nothing_waiting() {
+    fn chain(rt: &Arc<Runtime>, stop: &Arc<AtomicUsize>) {
+        if stop.load(Ordering::Relaxed) == 0 {
+            let (next, flag) = (rt.clone(), stop.clone());
+            rt.spawn_detached(move || chain(&next, &flag));
+        }
+    }
+    watched(|| {
+        for class in CLASSES {
+            let (rt, stop) = (Arc::new(runtime(1)), Arc::new(AtomicUsize::new(0)));
+            let (sits, sitting) = channel();
+            let (hold, held) = channel::<()>();
+            let guest = {
+                let rt = rt.clone();
+                std::thread::spawn(move || {
+                    let held = Mutex::new(held);
+                    rt.batch(0..1).for_each(|_| {
+                        sits.send(()).unwrap();
+                        let _ = held.lock().unwrap().recv();
+                    });
+                })
+            };
+            sitting.recv().unwrap();
+            chain(&rt, &stop);
+            let task = rt.task().priority(class).spawn(|| 7);
+            assert_eq!(task.join().unwrap(), 7);
+            assert_eq!(rt.broadcast(|ctx| ctx.worker()), [0]);
+            drop(hold);
+            guest.join().unwrap();
+            let batch = rt.batch(0..100).priority(class);
+            let batch = batch.submit(|i, _ctx| Ok::<_, ()>(i));
+            assert_eq!(batch.join().summary().done(), 100);
+            stop.store(1, Ordering::Relaxed);
+        }
+    });
+}

@@ -10,7 +10,7 @@ impl Sleep {
         &self,
         index: usize,
         work_visible: impl Fn() -> bool,
-        visit: impl Fn(),
+        visit: impl Fn() -> bool,
     ) -> bool {
         let status = &self.berths[index].status;
         let relaxed = Ordering::Relaxed;

@@ -5,28 +5,40 @@ use super::{AWAKE, LENT, ORPHANED, PARKED, Sleep, VISITING, take_off};
 use crate::fault::{self, Point};
 use crate::sync::{Ordering, fence};
 
+/// What came of looking for what only a worker may run, while a guest has its seat.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Visit {
+    /// There was nothing, or there is no guest.
+    Nothing,
+    /// There was something, which may have swallowed the call for something else.
+    Again,
+    /// The guest has gone.
+    Awake,
+}
+
 impl Sleep {
-    /// Worker, asleep: does `visit` if a guest has the seat. True if the guest has given it back meanwhile: then the worker is
-    /// awake, and searching.
-    pub(super) fn visit(&self, index: usize, visit: impl Fn()) -> bool {
+    /// Worker, asleep: does `visit` if a guest has the seat; that says whether there was anything to do. If the guest has given it back meanwhile,
+    /// the worker is awake, and searching.
+    pub(super) fn visit(&self, index: usize, visit: impl Fn() -> bool) -> Visit {
         let status = &self.berths[index].status;
         let relaxed = Ordering::Relaxed;
         if status
             .compare_exchange(LENT, VISITING, relaxed, relaxed)
             .is_err()
         {
-            return false;
+            return Visit::Nothing;
         }
         let visitor = Visitor(self, index);
         fault::point(Point::Visit);
-        visit();
+        let found = visit();
         std::mem::forget(visitor);
         // Acquire pairs with the Release in `give_back`.
         let back = status.compare_exchange(VISITING, LENT, Ordering::Acquire, Ordering::Acquire);
         if back.is_err() {
             self.start_search();
+            return Visit::Awake;
         }
-        back.is_err()
+        if found { Visit::Again } else { Visit::Nothing }
     }
 
     /// Calls a worker for something that guests do not do, where guests have the seats of all workers. That must have been stored

@@ -47,7 +47,7 @@
 //!
 //! *Visits.* Some things only a worker may run. Where guests have the seats of all workers, or the one that is meant is one of those, it
 //! is unparked as it is, and runs them as `VISITING`, on no seat. A guest that gives the seat back meanwhile leaves the worker
-//! `AWAKE`, which then searches.
+//! `AWAKE`, which then searches. So a visit ends after one round, however much is left, and the next begins with a look at the status.
 //!
 //! *Death.* A panic of ours may end a worker anywhere in here, and then nobody may rely on it. A guard takes its berth out of
 //! `PARKED`, with the counts; a waker that was faster has the wake-up handed on. A seat that is lent cannot be taken from the guest:
@@ -67,6 +67,7 @@ mod lend;
 mod rest;
 
 use self::death::Asleep;
+use self::lend::Visit;
 use crate::fault::{self, Point};
 use crate::sync::{
     AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, Thread, fence, park, park_timeout,
@@ -183,7 +184,8 @@ impl Sleep {
     /// this returns true. False: this is a spare that was dismissed meanwhile, and then hired anew or called to the end; it is in no
     /// count.
     ///
-    /// `visit` is called when somebody has [called](Self::call) this worker while a guest has its seat.
+    /// `visit` is called when somebody has [called](Self::call) this worker while a guest has its seat, and again until it says that there was
+    /// nothing to do.
     ///
     /// If this unwinds the worker is in no count, and its berth in nobody's reach.
     #[must_use]
@@ -191,7 +193,7 @@ impl Sleep {
         &self,
         index: usize,
         work_visible: impl Fn() -> bool,
-        visit: impl Fn(),
+        visit: impl Fn() -> bool,
     ) -> bool {
         let berth = &self.berths[index];
         self.parked.fetch_add(1, Ordering::Relaxed);
@@ -222,7 +224,7 @@ impl Sleep {
         &self,
         mut asleep: Asleep<'_>,
         work_visible: impl Fn() -> bool,
-        visit: impl Fn(),
+        visit: impl Fn() -> bool,
     ) -> bool {
         let index = asleep.index;
         let berth = &self.berths[index];
@@ -235,8 +237,10 @@ impl Sleep {
                 asleep.wake_up();
                 return false;
             }
-            if self.visit(index, &visit) {
-                break;
+            match self.visit(index, &visit) {
+                Visit::Awake => break,
+                Visit::Again => continue,
+                Visit::Nothing => {}
             }
             if asleep.rounds == 0 {
                 park();

@@ -56,10 +56,10 @@ impl Stage {
         self.sleep.move_in(index, crate::sync::current());
         self.sleep.start_search();
         let dies = || -> bool { isolate::rethrow(Box::new("expected")) };
-        let died = isolate::catch(|| _ = self.sleep.park(index, dies, || ()));
+        let died = isolate::catch(|| _ = self.sleep.park(index, dies, || false));
         assert!(died.is_err());
         self.sleep.move_in(index, crate::sync::current());
-        assert!(self.sleep.take_over(index, || self.has_work(), || ()));
+        assert!(self.sleep.take_over(index, || self.has_work(), || false));
         self.search_once(index);
     }
 
@@ -74,7 +74,7 @@ impl Stage {
                 self.sleep.end_search();
                 return;
             }
-            assert!(self.sleep.park(index, || self.has_work(), || ()));
+            assert!(self.sleep.park(index, || self.has_work(), || false));
         }
     }
 
@@ -112,7 +112,7 @@ fn sleep_wakes_a_second_worker_for_a_second_item() {
                 stage.sleep.move_in(index, crate::sync::current());
                 stage.sleep.start_search();
                 while !stage.take() {
-                    assert!(stage.sleep.park(index, || stage.has_work(), || ()));
+                    assert!(stage.sleep.park(index, || stage.has_work(), || false));
                 }
                 stage.sleep.end_search();
                 // The last searcher to find work looks whether there is more, and wakes the next.
@@ -165,6 +165,39 @@ fn sleep_serves_work_that_came_while_the_seat_was_lent() {
     with_a_guest(None, Stage::offer);
 }
 
+/// A guest comes and goes while its host has ever more to do that needs no seat: the host notices, and searches.
+#[test]
+fn sleep_ends_a_visit_when_the_guest_leaves() {
+    loom::model(|| {
+        let stage = Stage::new(1);
+        let worker = {
+            let stage = stage.clone();
+            thread::spawn(move || {
+                stage.sleep.move_in(0, crate::sync::current());
+                stage.sleep.start_search();
+                while !stage.take() {
+                    let visits = || {
+                        thread::yield_now();
+                        true
+                    };
+                    assert!(stage.sleep.park(0, || stage.has_work(), visits));
+                }
+                stage.sleep.end_search();
+            })
+        };
+        let guest = stage.sleep.borrow(None);
+        if guest.is_some() {
+            stage.sleep.call(0);
+        }
+        stage.offer();
+        if let Some(index) = guest {
+            stage.sleep.give_back(index, || false, || stage.has_work());
+        }
+        worker.join().unwrap();
+        stage.assert_settled();
+    });
+}
+
 /// The end reaches a worker that is awake, asleep, or asleep under a guest.
 #[test]
 fn sleep_ends_whoever_sleeps_or_has_lent_its_seat() {
@@ -203,7 +236,7 @@ fn sleep_strands_nothing_that_is_spawned_at_the_end() {
                         stage.sleep.end_search();
                         return;
                     }
-                    assert!(stage.sleep.park(0, || stage.has_work(), || ()));
+                    assert!(stage.sleep.park(0, || stage.has_work(), || false));
                 }
             })
         };
