@@ -31,6 +31,7 @@ mod launch;
 mod oversee;
 mod patrol;
 mod post;
+mod presence;
 mod progress;
 mod settings;
 mod source;

@@ -11,13 +11,14 @@
 
 use super::event::{Event, Reporter};
 use super::post::{Post, Running};
+use super::presence::Presence;
 use crate::barrier::Barrier;
 use crate::crew::Crew;
 use crate::sync::{AtomicBool, AtomicPtr, Mutex, Ordering, fence};
-use crate::timers::Alarm;
+use crate::timers::{Alarm, Armed};
 use crate::waiter::Waiter;
 use crossbeam::utils::CachePadded;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// The least time between two looks.
@@ -57,6 +58,23 @@ pub(super) struct Patrol {
     /// Locked by the master alone.
     seen: Mutex<Vec<Seen>>,
     reporter: Reporter,
+    /// Who stands at a post.
+    presence: Presence,
+    /// The alarm that has it look.
+    alarm: Mutex<Option<Armed>>,
+    itself: Weak<Self>,
+}
+
+/// Until this is dropped a [`Patrol`] looks; and then not any more.
+#[must_use = "dropping it ends the patrol"]
+pub(super) struct OnPatrol(Arc<Patrol>);
+
+impl Drop for OnPatrol {
+    fn drop(&mut self) {
+        // Not under the lock: it waits for one that rings.
+        let alarm = self.0.alarm.lock().take();
+        drop(alarm);
+    }
 }
 
 /// What the master saw of a post.
@@ -100,10 +118,10 @@ impl Patrol {
         limits: Limits,
         reporter: Reporter,
         leaves_behind: bool,
-    ) -> Self {
+    ) -> Arc<Self> {
         let seats = crew.seats();
         let deadline = limits.deadline;
-        Self {
+        Arc::new_cyclic(|itself| Self {
             limits,
             deadline_ns: deadline.map(as_ns),
             is_strict: deadline.is_some_and(|deadline| deadline < SHORT),
@@ -117,11 +135,32 @@ impl Patrol {
             posts: (0..seats).map(|_| CachePadded::new(Post::new())).collect(),
             seen: Mutex::new(vec![Seen::default(); seats]),
             reporter,
-        }
+            presence: Presence::new(),
+            alarm: Mutex::new(None),
+            itself: itself.clone(),
+        })
     }
 
-    /// When to look for the first time, and how often.
-    pub(super) fn period(&self) -> Duration {
+    /// Looks from now on, the first time at `began` and a [period](Self::period).
+    pub(super) fn begin(self: &Arc<Self>, began: Instant) -> OnPatrol {
+        self.set_alarm(began);
+        OnPatrol(self.clone())
+    }
+
+    /// For a period after `from`.
+    fn set_alarm(&self, from: Instant) {
+        let this = self.itself.upgrade();
+        let at = from.checked_add(self.period());
+        let alarm = at
+            .zip(this)
+            .map(|(at, this)| self.crew.timers.set(at, this));
+        let before = std::mem::replace(&mut *self.alarm.lock(), alarm);
+        // It may ring for the last time.
+        drop(before);
+    }
+
+    /// How often to look.
+    fn period(&self) -> Duration {
         let Limits {
             deadline,
             slow_after,
@@ -136,6 +175,9 @@ impl Patrol {
         let post = &*self.posts[seat];
         if post.is_taken() {
             return None;
+        }
+        if self.presence.come() {
+            self.set_alarm(Instant::now());
         }
         let run = post.stand(worker);
         Some(Sentry {
@@ -271,6 +313,10 @@ impl Alarm for Patrol {
             self.has_news.store(true, Ordering::Relaxed);
             self.tell_attendant();
         }
+        drop(seen);
+        if !self.has_news() && self.presence.rest() {
+            return None;
+        }
         let soonest = soonest.map(|at| at.saturating_sub(now_ns));
         let period = self.period();
         let wait = soonest.map_or(period, |ns| Duration::from_nanos(ns).min(period));
@@ -324,6 +370,12 @@ impl<'w> Sentry<'w> {
                     self.patrol.crew.now_ns().saturating_sub(since_ns) >= limit_ns
                 });
         if overran { End::Late } else { End::InTime }
+    }
+}
+
+impl Drop for Sentry<'_> {
+    fn drop(&mut self) {
+        self.patrol.presence.go();
     }
 }
 

@@ -32,16 +32,10 @@ impl<D> Supervised<'_, D> {
         body: impl FnOnce(Watch<'_, D>) -> T,
     ) -> (T, Option<TaskPanic>) {
         observed(self.observer, |reporter: Reporter| {
-            let patrol = (self.limits != Limits::default()).then(|| {
-                let patrol =
-                    Patrol::new(crew.clone(), self.limits, reporter.clone(), leaves_behind);
-                Arc::new(patrol)
-            });
+            let patrol = (self.limits != Limits::default())
+                .then(|| Patrol::new(crew.clone(), self.limits, reporter.clone(), leaves_behind));
             let timers = &crew.timers;
-            let _looks = patrol.as_ref().and_then(|patrol| {
-                let first = began.checked_add(patrol.period())?;
-                Some(timers.set(first, patrol.clone()))
-            });
+            let _looks = patrol.as_ref().map(|patrol| patrol.begin(began));
             let _ends = self.deadline.and_then(|time| {
                 if time.is_zero() {
                     brake.pull(StopReason::Deadline);

@@ -7,7 +7,7 @@ const MS: u64 = 1_000_000;
 
 /// A patrol with one post, and what it knows of that.
 struct Beat {
-    patrol: Patrol,
+    patrol: Arc<Patrol>,
     seen: Seen,
 }
 
