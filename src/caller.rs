@@ -219,6 +219,16 @@ impl Call<'_> {
     }
 }
 
+impl Region<'_> {
+    /// Caller, in the body of [`Call::run_around`], of a region that nobody else sees: runs what is there.
+    #[cold]
+    pub(crate) fn run_unseen(&self) {
+        let chair = Chair::take(self.crew);
+        let now_ns = self.crew.now_ns();
+        participate(self, self.crew.extra(), chair.worker(), now_ns);
+    }
+}
+
 /// What the caller does before it runs items.
 enum Before<'b> {
     Nothing,

@@ -258,7 +258,7 @@ fn supervision_and_states_are_those_of_a_batch() {
             (0..60).for_each(|i| assert_eq!(usize::from(runs.times(i)), 1 + i % 3));
             assert_eq!(*events.lock().unwrap(), 60);
 
-            let outcomes = rt.stream(0..4).item_deadline(MS).run(|i, ctx| {
+            let outcomes = rt.stream(0..4).item_deadline(100 * MS).run(|i, ctx| {
                 while i == 2 && !ctx.is_cancelled() {}
                 Ok::<_, ()>(())
             });
@@ -657,6 +657,104 @@ fn a_share_that_is_run_beside_a_wait_for_outcomes_may_broadcast() {
             assert_eq!(shares, [[0, 1], [0, 1]]);
             feed.send(7).unwrap();
             drop(feed);
+        });
+    });
+}
+
+/// More batches than there are stewards for wait for streams of their own.
+#[test]
+fn streams_begin_whatever_many_batches_wait_for_them() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = Arc::new(runtime(threads));
+            let batches = (0..200).map(|_| {
+                let inner = rt.clone();
+                rt.batch(0..1).submit(move |_, _ctx| {
+                    let outcomes = inner.stream(0..10).run(|i, _ctx| Ok::<_, ()>(i));
+                    Ok::<_, ()>(outcomes.filter_map(|next| next.ok()?.1.done()).sum::<i32>())
+                })
+            });
+            let batches: Vec<_> = batches.collect();
+            for batch in batches {
+                assert_eq!(batch.join().into_results().unwrap(), [45]);
+            }
+        }
+    });
+}
+
+/// So many calls are open that there is no place left where others would see a stream's items: its steward runs them.
+#[test]
+fn a_stream_that_finds_the_board_full_runs_all_the_same() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let (sits, sitting) = channel();
+            let (hold, held) = channel::<()>();
+            let held = Mutex::new(held);
+            // Each item calls a batch of two, and the innermost waits.
+            fn fill(rt: &Runtime, depth: usize, inside: &(dyn Fn() + Sync)) {
+                rt.batch(0..2).for_each(|i| match (i, depth) {
+                    (1, 0) => inside(),
+                    (1, _) => fill(rt, depth - 1, inside),
+                    _ => {}
+                });
+            }
+            thread::scope(|scope| {
+                for _ in 0..8 {
+                    let (rt, held, sits) = (&rt, &held, Mutex::new(sits.clone()));
+                    let inside = move || {
+                        sits.lock().unwrap().send(()).unwrap();
+                        let _ = held.lock().unwrap().recv();
+                    };
+                    let deep = thread::Builder::new().stack_size(64 << 20);
+                    let _ = deep.spawn_scoped(scope, move || fill(rt, 80, &inside));
+                    sitting.recv().unwrap();
+                }
+                let stream = rt.stream(0..50).window(3).ordered();
+                let stream = stream.retry(Retry::fixed(1, MS));
+                let outcomes = all(stream.run(|i, ctx| match (i % 7, ctx.attempt()) {
+                    (3, 1) => Err(i),
+                    _ => Ok(i),
+                }));
+                let results = outcomes.into_iter().map(|(_, outcome)| outcome.done());
+                assert!(results.eq((0..50).map(Some)));
+                drop(hold);
+            });
+        }
+    });
+}
+
+/// Panics that belong to no item's body are kept by nobody.
+#[test]
+fn what_the_drop_of_an_item_throws_is_gone_before_the_stream_ends() {
+    struct Payload(Arc<AtomicUsize>);
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    struct Bomb(Arc<AtomicUsize>);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            std::panic::panic_any(Payload(self.0.clone()));
+        }
+    }
+    watched(|| {
+        support::quiet_expected_panics();
+        everywhere(|rt| {
+            let dropped = Arc::new(AtomicUsize::new(0));
+            let (feed, input) = channel();
+            let stream = rt.stream(input.into_iter()).window(100);
+            let refused = stream.try_with_state(|_| Err::<(), _>("expected"));
+            let mut outcomes = refused.run(|(), _bomb: Bomb, _ctx| Ok(()));
+            for _ in 0..100 {
+                feed.send(Bomb(dropped.clone())).unwrap();
+            }
+            for _ in 0..100 {
+                let (_, outcome) = outcomes.next().unwrap().unwrap();
+                assert!(matches!(outcome, Outcome::Failed("expected")));
+            }
+            assert_eq!(dropped.load(Ordering::Relaxed), 100);
         });
     });
 }

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 use support::{THREADS, block_on, runtime, watched};
 
 /// Numbers, each of which comes when the one before has been asked for in vain and another thread has heard of that.
@@ -145,6 +146,37 @@ fn a_waker_that_panics_harms_nobody() {
             drop(hold);
             let done = outcomes.filter(|next| matches!(next, Ok((_, Outcome::Done(_)))));
             assert_eq!(done.count(), 50);
+        }
+    });
+}
+
+/// The input has nothing for now, and an item hangs: its outcome is there before the input goes on.
+#[test]
+fn an_item_that_hangs_is_timed_out_though_the_input_is_pending() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let (input, asking, _) = numbers(2);
+            let (hold, held) = channel::<()>();
+            let held = Mutex::new(held);
+            let mut outcomes = rt
+                .stream_from(input)
+                .item_deadline(Duration::from_millis(5))
+                .run(move |i, _| {
+                    if i == 0 {
+                        let _ = held.lock().unwrap().recv();
+                    }
+                    Ok::<_, ()>(i)
+                });
+            asking.recv().unwrap().wake();
+            let second = asking.recv().unwrap();
+            let (index, outcome) = outcomes.next().unwrap().unwrap();
+            assert!(matches!(outcome, Outcome::TimedOut), "{index}: {outcome:?}");
+            // On a single worker it has to end before the next is run.
+            drop(hold);
+            second.wake();
+            assert_eq!(outcomes.next().unwrap().unwrap().1.done(), Some(1));
+            assert!(outcomes.next().is_none());
         }
     });
 }

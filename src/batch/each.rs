@@ -177,7 +177,7 @@ where
         let mut stay = Stay {
             each: self,
             base,
-            station: Station::new(self.make, &self.strays, claims.worker()),
+            station: Station::new(self.make, Some(&self.strays), claims.worker()),
             counts: Counts::default(),
             out: PhantomData,
         };

@@ -17,7 +17,7 @@ use super::patrol::Patrol;
 use super::progress::Progress;
 use super::source::parts::Parts;
 use super::state::MakeState;
-use super::station::Station;
+use super::station::{Station, note_stray};
 use super::stay::{Order, Stay};
 use crate::cancel::CancelToken;
 use crate::crew::Crew;
@@ -142,6 +142,11 @@ where
     D: Decide<E>,
     K: Deposit<R, E>,
 {
+    /// Where panics go that belong to no item's body: of a stream nobody asks for them.
+    pub(super) fn strays(&self) -> Option<&Mutex<Vec<TaskPanic>>> {
+        K::KEEPS.then_some(&self.desk.strays)
+    }
+
     /// An item has ended for good.
     ///
     /// # Safety
@@ -204,7 +209,7 @@ where
         };
         isolate::catch(|| self.decide.wants_again(failure)).unwrap_or_else(|payload| {
             let panic = TaskPanic::caught(payload, worker);
-            self.desk.strays.lock().push(panic);
+            note_stray(self.strays(), panic);
             false
         })
     }
@@ -242,7 +247,7 @@ where
 
     fn give_up(&self, items: Range<usize>) {
         if P::OWNS {
-            let station = Station::new(self.make, &self.desk.strays, self.crew.extra());
+            let station = Station::new(self.make, self.strays(), self.crew.extra());
             for index in items.clone() {
                 // SAFETY: claimed, and not taken.
                 station.dispose(unsafe { self.parts.take(index) });

@@ -5,10 +5,18 @@ use crate::isolate;
 use crate::panic::TaskPanic;
 use crate::sync::Mutex;
 
+/// A panic that belongs to no item's body, for those who will ask for it, if anybody does.
+pub(super) fn note_stray(strays: Option<&Mutex<Vec<TaskPanic>>>, panic: TaskPanic) {
+    match strays {
+        Some(strays) => strays.lock().push(panic),
+        None => isolate::drop_quietly(panic),
+    }
+}
+
 pub(super) struct Station<'s, M: MakeState<E>, E> {
     make: &'s M,
-    /// Where panics go that belong to no item's body.
-    strays: &'s Mutex<Vec<TaskPanic>>,
+    /// Where panics go that belong to no item's body, if anybody will ask for them.
+    strays: Option<&'s Mutex<Vec<TaskPanic>>>,
     worker: usize,
     state: Option<M::State>,
     /// The state is being made, and the item at hand is still with its source.
@@ -16,7 +24,11 @@ pub(super) struct Station<'s, M: MakeState<E>, E> {
 }
 
 impl<'s, M: MakeState<E>, E> Station<'s, M, E> {
-    pub(super) fn new(make: &'s M, strays: &'s Mutex<Vec<TaskPanic>>, worker: usize) -> Self {
+    pub(super) fn new(
+        make: &'s M,
+        strays: Option<&'s Mutex<Vec<TaskPanic>>>,
+        worker: usize,
+    ) -> Self {
         Self {
             make,
             strays,
@@ -59,7 +71,7 @@ impl<'s, M: MakeState<E>, E> Station<'s, M, E> {
     pub(super) fn dispose<T>(&self, value: T) {
         if let Some(payload) = isolate::dispose(value) {
             let panic = TaskPanic::caught(payload, self.worker);
-            self.strays.lock().push(panic);
+            note_stray(self.strays, panic);
         }
     }
 

@@ -59,7 +59,7 @@ where
     fn give_up(&self, tickets: Span) {
         let mut counts = Counts::default();
         let nobody = self.0.crew.extra();
-        let station = Station::new(self.0.make, &self.0.desk.strays, nobody);
+        let station = Station::new(self.0.make, self.0.strays(), nobody);
         for _ in 0..tickets.len() {
             let (index, attempt, outcome) = match self.0.parts.next() {
                 Some(index) => {
@@ -168,7 +168,7 @@ where
             overseen,
             order,
             hold: claims.held(),
-            station: Station::new(overseen.make, &overseen.desk.strays, worker),
+            station: Station::new(overseen.make, overseen.strays(), worker),
             counts: Counts::default(),
             item: (0, 0),
             earlier: None,

@@ -1,7 +1,7 @@
 //! A stream under way: what its steward does from the first item to the last.
 
 use super::inlet::Inlet;
-use super::input::Input;
+use super::input::{Input, Meanwhile};
 use super::outlet::Outlet;
 use crate::batch::again::Again;
 use crate::batch::ctx::Ctx;
@@ -17,7 +17,10 @@ use crate::panic::TaskPanic;
 use crate::region::Region;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a puller sleeps that nobody wakes.
+const NAP: Duration = Duration::from_millis(1);
 
 /// All that a stream owns.
 pub(super) struct Flow<I: Input, M, F> {
@@ -98,17 +101,32 @@ fn pull<I, M, F, D, R, E>(
     R: Send,
     E: Send,
 {
-    let attend = || overseen.attend(outlet.puller());
+    // The board is full, and nobody else sees the items: nobody tells of those that come back, either.
+    let is_alone = region.caller_runs;
+    let run = || {
+        if is_alone {
+            region.run_unseen();
+        }
+    };
+    let meanwhile = Meanwhile {
+        has_news: &|| overseen.has_news() || is_alone && region.entry.has_work(),
+        attend: &|| {
+            overseen.attend(outlet.puller());
+            run();
+        },
+        nap: is_alone.then_some(NAP),
+    };
     let (counted, failed) = loop {
-        if !outlet.wait_for_room(|| overseen.has_news(), attend) {
+        if !outlet.wait_for_room(&meanwhile) {
             break (false, outlet.why_stopped());
         }
-        let pulled = isolate::catch(|| input.pull(outlet));
+        let pulled = isolate::catch(|| input.pull(outlet, &meanwhile));
         region.crew.process.stay();
         match pulled {
             Ok(Some(item)) => {
                 overseen.parts.push(item);
                 region.add();
+                run();
             }
             Ok(None) => break (true, outlet.why_stopped()),
             Err(payload) => {

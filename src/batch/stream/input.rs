@@ -1,6 +1,16 @@
 //! What a stream is pulled from.
 
 use super::outlet::Outlet;
+use std::time::Duration;
+
+/// What the puller does beside pulling.
+pub(super) struct Meanwhile<'m> {
+    /// Whether it is to [attend](Self::attend) to something. For its last look before it sleeps.
+    pub(super) has_news: &'m dyn Fn() -> bool,
+    pub(super) attend: &'m dyn Fn(),
+    /// After how long to look again, where nobody may wake it.
+    pub(super) nap: Option<Duration>,
+}
 
 /// What a [`Stream`](crate::Stream) can be pulled from: any iterator; with the feature `async`, also what
 /// `Runtime::stream_from` was given. This trait is sealed.
@@ -11,7 +21,11 @@ pub trait Input: sealed::Sealed {
     /// The next item; none at the end, or once the stream is stopped.
     #[doc(hidden)]
     #[allow(private_interfaces, reason = "sealed")]
-    fn pull<R, E>(&mut self, outlet: &Outlet<R, E>) -> Option<Self::Item>;
+    fn pull<R, E>(
+        &mut self,
+        outlet: &Outlet<R, E>,
+        meanwhile: &Meanwhile<'_>,
+    ) -> Option<Self::Item>;
 }
 
 mod sealed {
@@ -25,7 +39,11 @@ impl<I: Iterator> Input for I {
     type Item = I::Item;
 
     #[allow(private_interfaces, reason = "sealed")]
-    fn pull<R, E>(&mut self, _outlet: &Outlet<R, E>) -> Option<I::Item> {
+    fn pull<R, E>(
+        &mut self,
+        _outlet: &Outlet<R, E>,
+        _meanwhile: &Meanwhile<'_>,
+    ) -> Option<I::Item> {
         self.next()
     }
 }
@@ -35,7 +53,7 @@ pub use polled::Polled;
 
 #[cfg(feature = "async")]
 mod polled {
-    use super::{Input, Outlet};
+    use super::{Input, Meanwhile, Outlet};
     use crate::sync::{AtomicBool, Ordering, Thread, current, fence};
     use futures_core::Stream;
     use std::fmt;
@@ -77,7 +95,11 @@ mod polled {
         type Item = S::Item;
 
         #[allow(private_interfaces, reason = "sealed")]
-        fn pull<R, E>(&mut self, outlet: &Outlet<R, E>) -> Option<S::Item> {
+        fn pull<R, E>(
+            &mut self,
+            outlet: &Outlet<R, E>,
+            meanwhile: &Meanwhile<'_>,
+        ) -> Option<S::Item> {
             let alarm = self.alarm.get_or_insert_with(|| {
                 Arc::new(Alarm {
                     has_rung: AtomicBool::new(false),
@@ -91,9 +113,13 @@ mod polled {
                 if let Poll::Ready(next) = self.stream.as_mut().poll_next(&mut context) {
                     return next;
                 }
-                outlet.puller().sleep(None, || {
-                    alarm.has_rung.load(Ordering::Relaxed) || outlet.is_stopped()
-                });
+                let is_woken = || alarm.has_rung.load(Ordering::Relaxed) || outlet.is_stopped();
+                while !is_woken() {
+                    (meanwhile.attend)();
+                    let has_news = meanwhile.has_news;
+                    let look = || is_woken() || has_news();
+                    outlet.puller().sleep(meanwhile.nap, look);
+                }
             }
             None
         }

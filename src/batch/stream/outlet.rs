@@ -18,6 +18,7 @@
 //! *Stopping.* A stopped stream pulls nothing more; the puller is [called](Called) for that. A consumer that has gone leaves word, under
 //! the lock: outcomes that come later are dropped by who brings them, and those that lie here by the consumer. So each is dropped once.
 
+use super::input::Meanwhile;
 use crate::batch::brake::Brake;
 use crate::batch::deposit::Deposit;
 use crate::cancel::{Called, CancelToken};
@@ -174,9 +175,8 @@ impl<R, E> Outlet<R, E> {
         self.brake.is_on() || self.ending.is_cancelled()
     }
 
-    /// Puller: waits until one more item may be pulled, and counts it. False if none is to be. It does `attend` whenever `has_news`
-    /// says so.
-    pub(super) fn wait_for_room(&self, has_news: impl Fn() -> bool, attend: impl Fn()) -> bool {
+    /// Puller: waits until one more item may be pulled, and counts it. False if none is to be.
+    pub(super) fn wait_for_room(&self, meanwhile: &Meanwhile<'_>) -> bool {
         while !self.is_stopped() {
             {
                 let mut desk = self.desk.lock();
@@ -186,11 +186,11 @@ impl<R, E> Outlet<R, E> {
                     return true;
                 }
             }
-            attend();
+            (meanwhile.attend)();
             // Not for each place that gets free: one wake-up for half a window.
             let has_room = || self.desk.lock().held <= self.window / 2;
-            let look = || self.is_stopped() || has_news() || has_room();
-            self.puller.0.sleep(None, look);
+            let look = || self.is_stopped() || (meanwhile.has_news)() || has_room();
+            self.puller.0.sleep(meanwhile.nap, look);
         }
         false
     }

@@ -28,7 +28,11 @@ fn outlet(ground: &Ground, window: usize, ordered: bool) -> Far {
 }
 
 fn pulls(outlet: &Far) -> bool {
-    outlet.wait_for_room(|| false, || ())
+    outlet.wait_for_room(&Meanwhile {
+        has_news: &|| false,
+        attend: &|| (),
+        nap: None,
+    })
 }
 
 fn put(outlet: &Far, index: usize, drops: &Arc<Mutex<usize>>) {
