@@ -15,7 +15,7 @@ use crate::sync::{AtomicBool, Mutex, Ordering, fence};
 use crate::wait::Wait;
 use crate::waiter::Waiter;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// See the [module](self).
 pub(crate) struct Stem {
@@ -110,7 +110,8 @@ impl Stem {
         &self.waiter
     }
 
-    /// Waits until `done` says so. A thread that sits in `crew` helps meanwhile with this and nothing else; another one sleeps, and reads its mail.
+    /// Waits until `done` says so. A thread that sits in `crew` helps meanwhile with this and nothing else; another one sleeps, but for what
+    /// this needs of the runtime that it is a worker of.
     /// Whoever makes that true fences (`SeqCst`) and [rouses](Self::rouse).
     pub(crate) fn wait_until(&self, crew: &Crew, done: impl Fn() -> bool) {
         if let Some(worker) = frame::seat_in(crew) {
@@ -124,21 +125,28 @@ impl Stem {
             }
             .until(&done);
         }
-        self.sleep_until(None, done);
+        while !done() {
+            // What is waited for may broadcast, and those who wait for this thread are wanted for that, as it is; or it may call the runtime of
+            // which this thread is a worker.
+            if help::read_mail_for_all() || help::help_at_home(&self.node) {
+                continue;
+            }
+            let look = || done() || help::has_mail() || help::has_work_at_home(&self.node);
+            self.waiter.sleep(None, look);
+        }
     }
 
-    /// Sleeps until `done` says so, and helps nobody; but for no longer than the `deadline`. False if that has come first.
-    pub(crate) fn sleep_until(&self, deadline: Option<Instant>, done: impl Fn() -> bool) -> bool {
+    /// Sleeps until `done` says so, but for no longer than the `deadline`, and helps nobody. False if the deadline has come first.
+    pub(crate) fn sleep_until(&self, deadline: Instant, done: impl Fn() -> bool) -> bool {
         while !done() {
-            // What is waited for may broadcast, and those who wait for this thread are wanted for that, as it is.
             if help::read_mail_for_all() {
                 continue;
             }
-            let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return false;
             }
-            self.waiter.sleep(left, || done() || help::has_mail());
+            self.waiter.sleep(Some(left), || done() || help::has_mail());
         }
         true
     }

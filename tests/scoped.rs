@@ -2,11 +2,11 @@
 
 mod support;
 
-use ganger::Outcome;
+use ganger::{Ctx, Outcome, Runtime};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Barrier, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use support::{Ledger, Random, THREADS, eventually, everywhere, runtime, watched};
 
 #[test]
@@ -229,6 +229,45 @@ fn an_item_that_hangs_is_waited_for_by_the_scope() {
                 drop(hold);
             });
             assert_eq!(ended.load(Ordering::SeqCst), 50);
+        }
+    });
+}
+
+/// The only worker of a runtime waits for work of another, which calls the first: it runs those calls itself.
+#[test]
+fn what_is_handed_in_may_call_the_runtime_of_who_waits() {
+    watched(|| {
+        for threads in THREADS {
+            let a = Arc::new(runtime(threads));
+            let b = Runtime::builder().num_threads(1).run_on_caller(false);
+            let b = Arc::new(b.build().unwrap());
+            let (inner, back) = (a.clone(), b.clone());
+            let sums = b.install(move || {
+                let calls = {
+                    let back = back.clone();
+                    move |i: usize, _ctx: &Ctx<'_>| Ok::<_, ()>(back.install(|| i + 1))
+                };
+                let joined = inner.batch(0..5_usize).submit(calls.clone()).join();
+                let drawn = inner.batch(0..5_usize).submit(calls.clone()).outcomes();
+                let streamed = inner.stream(0..5_usize).run(calls.clone());
+                // Nobody asks for these: the scope waits for them.
+                let left = AtomicUsize::new(0);
+                inner.scope(|scope| {
+                    let (left, back) = (&left, &back);
+                    let batch = inner.batch(0..5).submit_in(scope, move |_, _ctx| {
+                        left.fetch_add(back.install(|| 1), Ordering::Relaxed);
+                        Ok::<_, ()>(())
+                    });
+                    drop(batch);
+                });
+                [
+                    joined.into_results().unwrap().iter().sum(),
+                    drawn.filter_map(|(_, outcome)| outcome.done()).sum(),
+                    streamed.filter_map(|next| next.ok()?.1.done()).sum(),
+                    10 + left.load(Ordering::Relaxed),
+                ]
+            });
+            assert_eq!(sums, [15; 4]);
         }
     });
 }

@@ -90,7 +90,7 @@ impl<R, E> BatchHandle<R, E> {
         };
         if !self.is_finished() {
             self.crew.process.enter();
-            self.stem.sleep_until(Some(deadline), || self.is_finished());
+            self.stem.sleep_until(deadline, || self.is_finished());
         }
         let report = self.ending.take();
         report.ok_or(self)

@@ -179,22 +179,15 @@ impl Call {
         if deed.nests && self.depth < 2 {
             let mut random = deed.random.clone();
             let mut job = Job::draw(&mut random, 12, self.depth + 1);
-            let waits_elsewhere =
-                matches!(self.shape, Shape::Tasks | Shape::Broadcast | Shape::Stream);
-            job.stays = self.stays || self.hands_in || waits_elsewhere;
+            let waits_elsewhere = matches!(self.shape, Shape::Tasks | Shape::Broadcast);
+            job.stays = self.stays || waits_elsewhere;
             match self
                 .stage
                 .other()
                 .filter(|_| !job.stays && random.one_in(2))
             {
                 // There and back again.
-                Some(other) => {
-                    job.hands_in = false;
-                    if job.shape == Shape::Stream {
-                        job.shape = Shape::Run;
-                    }
-                    other.install(|| make(&self.stage, &job));
-                }
+                Some(other) => other.install(|| make(&self.stage, &job)),
                 None => make(&self.stage, &job),
             }
         }

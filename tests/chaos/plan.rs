@@ -70,8 +70,7 @@ pub(crate) struct Job {
     /// Within so many other items.
     pub(crate) depth: usize,
     /// It calls no other runtime. Within a task: a wait for one that runs helps nobody (see `TaskHandle`), so what it needs must not be
-    /// the thread that waits. Within a broadcast: its shares run on top of items that the other runtime's workers wait for. Within a stream, and a
-    /// batch that is handed in: see the limits in `ARCHITECTURE.md`.
+    /// the thread that waits. Within a broadcast: its shares run on top of items that the other runtime's workers wait for.
     pub(crate) stays: bool,
 }
 
