@@ -209,3 +209,34 @@ fn they_can_be_polled() {
         }
     });
 }
+
+/// What is left of them is dropped one by one, as it is with a report: a `Drop` that panics harms nobody.
+#[test]
+fn outcomes_that_panic_when_they_are_dropped_are_dropped_in_isolation() {
+    struct Bomb(Arc<AtomicUsize>);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            panic!("expected");
+        }
+    }
+    watched(|| {
+        support::quiet_expected_panics();
+        for threads in THREADS {
+            for asks in [1, 10, 100] {
+                let rt = runtime(threads);
+                let dropped = Arc::new(AtomicUsize::new(0));
+                let made = dropped.clone();
+                let batch = rt.batch(0..100);
+                let mut outcomes = batch
+                    .submit(move |_, _| Ok::<_, ()>(Bomb(made.clone())))
+                    .outcomes();
+                let taken: Vec<_> = outcomes.by_ref().take(asks).collect();
+                drop(outcomes);
+                taken.into_iter().for_each(std::mem::forget);
+                drop(rt);
+                assert_eq!(dropped.load(Ordering::Relaxed), 100 - asks);
+            }
+        }
+    });
+}

@@ -2,6 +2,7 @@
 
 use super::handle::BatchHandle;
 use super::progress::Snapshot;
+use crate::isolate;
 use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::summary::Summary;
@@ -106,6 +107,16 @@ impl<R, E> Iterator for Completions<R, E> {
             let tap = self.handle.tap();
             self.handle.wait_until(|| tap.has_fresh());
         }
+    }
+}
+
+impl<R, E> Drop for Completions<R, E> {
+    /// Each outcome in isolation, as those of a report.
+    fn drop(&mut self) {
+        let drawn = self.drawn.drain(..).map(|drawn| drawn.1);
+        let rest = self.rest.take().into_iter().flat_map(|rest| rest.outcomes);
+        let left = drawn.chain(rest.map(|rest| rest.1));
+        left.for_each(isolate::drop_quietly);
     }
 }
 

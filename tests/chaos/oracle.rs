@@ -28,7 +28,7 @@ fn comes(mut it: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// Of a call without outcomes: each item was run once; or at most once, where it is not `whole`.
+/// Of a call without a report: each item was run, where it is `whole`, and not more often than it may be.
 pub(crate) fn check_once_each(log: &Log, record: &Record, whole: bool) {
     for index in 0..record.len() {
         let (begun, end) = record.of(index);
@@ -39,7 +39,7 @@ pub(crate) fn check_once_each(log: &Log, record: &Record, whole: bool) {
             )
         };
         log.check(begun >= 1 || !whole, Wrong::Lost, what);
-        log.check(begun <= 1, Wrong::Duplicate, what);
+        log.check(begun <= record.limit, Wrong::Duplicate, what);
         log.check(end != End::Runs, Wrong::Disagrees, what);
     }
 }

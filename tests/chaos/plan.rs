@@ -322,7 +322,7 @@ impl Job {
         let lends = matches!(self.source, Source::Slice | Source::Range);
         let retry = self.policy.as_ref().and_then(|policy| policy.retry);
         match (self.shape, lends) {
-            (Shape::Run, true) => 1 + retry.map_or(0, |retry| retry.times),
+            (Shape::Run | Shape::Stream, true) => 1 + retry.map_or(0, |retry| retry.times),
             _ => 1,
         }
     }
