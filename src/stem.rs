@@ -15,7 +15,7 @@ use crate::sync::{AtomicBool, Mutex, Ordering, fence};
 use crate::wait::Wait;
 use crate::waiter::Waiter;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// See the [module](self).
 pub(crate) struct Stem {
@@ -114,6 +114,17 @@ impl Stem {
     /// this needs of the runtime that it is a worker of.
     /// Whoever makes that true fences (`SeqCst`) and [rouses](Self::rouse).
     pub(crate) fn wait_until(&self, crew: &Crew, done: impl Fn() -> bool) {
+        self.wait_napping(crew, |_| None, done);
+    }
+
+    /// As [`wait_until`](Self::wait_until), of one that looks by itself, too, after a time: `nap` says so before it sleeps, with the number of its
+    /// sleep.
+    pub(crate) fn wait_napping(
+        &self,
+        crew: &Crew,
+        nap: impl Fn(u32) -> Option<Duration>,
+        done: impl Fn() -> bool,
+    ) {
         if let Some(worker) = frame::seat_in(crew) {
             Wait {
                 crew,
@@ -125,6 +136,7 @@ impl Stem {
             }
             .until(&done);
         }
+        let mut times = 0..=u32::MAX;
         while !done() {
             // What is waited for may broadcast, and those who wait for this thread are wanted for that, as it is; or it may call the runtime of
             // which this thread is a worker.
@@ -132,7 +144,8 @@ impl Stem {
                 continue;
             }
             let look = || done() || help::has_mail() || help::has_work_at_home(&self.node);
-            self.waiter.sleep(None, look);
+            let time = times.next().unwrap_or(u32::MAX);
+            self.waiter.sleep(nap(time), look);
         }
     }
 

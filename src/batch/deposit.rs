@@ -15,6 +15,9 @@ pub(super) trait Deposit<R, E>: Sync {
     /// The caller holds the claim on item `index`, which has ended for good, and this is the first call for it.
     unsafe fn put(&self, index: usize, outcome: Outcome<R, E>);
 
+    /// A participant goes after so many items, which took it so long.
+    fn pause(&self, _items: u64, _took_ns: u64) {}
+
     /// The same, if it keeps them.
     fn keep(&self) -> Option<&dyn Keep<R, E>> {
         None

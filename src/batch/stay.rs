@@ -40,7 +40,11 @@ where
     E: Send,
 {
     fn participate(&self, claims: &mut Claims<'_>) {
-        Stay::new(self.0, Order::Tickets, claims).run_all(claims);
+        let began_ns = self.0.crew.now_ns();
+        let counts = Stay::new(self.0, Order::Tickets, claims).run_all(claims);
+        let items = counts.done + counts.failed + counts.panicked + counts.timed_out;
+        let took_ns = self.0.crew.now_ns().saturating_sub(began_ns);
+        self.0.outcomes.pause(items as u64, took_ns);
     }
 
     fn stop(&self) -> Option<&CancelToken> {
@@ -177,10 +181,12 @@ where
         }
     }
 
-    pub(super) fn run_all(mut self, claims: &mut Claims<'_>) {
+    /// Runs all that is there to be claimed. How many items have ended, and how.
+    pub(super) fn run_all(mut self, claims: &mut Claims<'_>) -> Counts {
         drive(claims, &mut self);
         self.station.close();
         self.overseen.desk.counts.lock().add(self.counts);
+        self.counts
     }
 
     /// The next item is at hand.

@@ -1,9 +1,10 @@
 //! The far end of a stream.
 
-use super::outlet::{Given, Outlet};
+use super::outlet::{Given, Indexed, Outlet};
 use crate::crew::Crew;
 use crate::error::StreamError;
 use crate::outcome::Outcome;
+use std::collections::VecDeque;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::sync::Arc;
@@ -23,11 +24,17 @@ use std::task::{Context, Poll};
 pub struct Outcomes<R, E> {
     crew: Arc<Crew>,
     outlet: Arc<Outlet<R, E>>,
+    /// Taken from there, to be handed out.
+    stash: VecDeque<Indexed<R, E>>,
 }
 
 impl<R, E> Outcomes<R, E> {
     pub(super) fn new(crew: Arc<Crew>, outlet: Arc<Outlet<R, E>>) -> Self {
-        Self { crew, outlet }
+        Self {
+            crew,
+            outlet,
+            stash: VecDeque::new(),
+        }
     }
 
     /// The next outcome, if there is one already. The outer `None` says that there is none yet.
@@ -47,14 +54,14 @@ impl<R, E> Outcomes<R, E> {
     /// # Ok::<(), ganger::BuildError>(())
     /// ```
     pub fn try_next(&mut self) -> Option<Given<R, E>> {
-        self.outlet.take()
+        self.outlet.take(&mut self.stash)
     }
 
     /// As [`try_next`](Self::try_next), for executors: if there is none yet, the task is woken once there is. With the feature `async` this is
     /// that of `futures_core::Stream`.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Given<R, E>> {
         self.crew.process.enter();
-        self.outlet.poll(context)
+        self.outlet.poll(&mut self.stash, context)
     }
 }
 
@@ -65,7 +72,7 @@ impl<R, E> Iterator for Outcomes<R, E> {
         let (crew, outlet) = (&*self.crew, &*self.outlet);
         crew.process.enter();
         loop {
-            if let Some(given) = outlet.take() {
+            if let Some(given) = outlet.take(&mut self.stash) {
                 return given;
             }
             // One look: a stop that comes after it is waited for.
@@ -75,12 +82,14 @@ impl<R, E> Iterator for Outcomes<R, E> {
                 continue;
             }
             let stem = outlet.stem();
-            stem.wait_until(crew, || {
-                outlet.has_next() || !is_stopped && outlet.is_stopped()
-            });
+            let done = || outlet.has_next() || !is_stopped && outlet.is_stopped();
+            stem.wait_napping(crew, |time| outlet.nap(time), done);
         }
     }
 }
+
+/// Outcomes are moved out of it, and never pinned in it.
+impl<R, E> Unpin for Outcomes<R, E> {}
 
 impl<R, E> FusedIterator for Outcomes<R, E> {}
 
@@ -97,7 +106,7 @@ impl<R, E> Drop for Outcomes<R, E> {
     fn drop(&mut self) {
         // A child of `fork` has no say in its parent's streams.
         if self.crew.process.is_this() {
-            self.outlet.desert();
+            self.outlet.desert(std::mem::take(&mut self.stash));
         }
     }
 }
@@ -105,7 +114,10 @@ impl<R, E> Drop for Outcomes<R, E> {
 impl<R, E> fmt::Debug for Outcomes<R, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outcomes")
-            .field("has_next", &self.outlet.has_next())
+            .field(
+                "has_next",
+                &(!self.stash.is_empty() || self.outlet.has_next()),
+            )
             .finish_non_exhaustive()
     }
 }

@@ -4,19 +4,30 @@
 //!
 //! ```text
 //! puller:       wait for room (held + 1) ─ pull ─ ticket        sleeps while `held` is the window, until half of it is free
-//! participant:  the item's outcome                              wakes the consumer, if it is one that is to be given out now
-//! consumer:     take (held − 1)                                 sleeps while there is none to be given out; wakes the puller
+//! participant:  the item's outcome                              wakes the consumer, if there is one to be given out now
+//! consumer:     all that are there, to its stash;
+//!               from that one (held − 1)                        sleeps while there is none to be given out; wakes the puller
 //! ```
 //!
-//! Everything lies under one lock, which nobody holds while anything of the user's runs. So an item is counted from before it is pulled until
-//! its outcome is handed out.
+//! Outcomes lie under one lock, which nobody holds while anything of the user's runs. An item is counted from before it is pulled until
+//! its outcome is handed out, and it is the puller alone who counts up.
 //!
-//! *Sleeping.* Who changes what another one may sleep for does so under the lock, and then rouses that one; who falls asleep announces it, and
+//! *Sleeping.* Who changes what the consumer may sleep for does so under the lock, and then rouses it; who falls asleep announces it, and
 //! then looks under the lock (see [`waiter`](crate::waiter)). Of the two one is first: either the look finds the change, or the announcement
-//! comes before it, and is seen. So the lock does what the waiter has fences for.
+//! comes before it, and is seen. So the lock does what the waiter has fences for. The count has fences, of who counts down to where the puller
+//! is to be woken, and of the waiter.
+//!
+//! *Waking for several.* A wake-up takes longer than a short item, and on a busy machine sends a worker from its CPU. So while items are short
+//! a participant lets up to [`FEW`] outcomes come together, and wakes the consumer for those, or when it [pauses](Deposit::pause). It may pause
+//! late, in an item that takes long after others that did not; so this is done only for a consumer that [naps](Outlet::nap), and looks by itself
+//! soon. One that has napped in vain for some rounds sleeps for good, and is woken for each.
 //!
 //! *Stopping.* A stopped stream pulls nothing more; the puller is [called](Called) for that. A consumer that has gone leaves word, under
 //! the lock: outcomes that come later are dropped by who brings them, and those that lie here by the consumer. So each is dropped once.
+
+mod ready;
+
+pub(super) use ready::Indexed;
 
 use super::input::Meanwhile;
 use crate::batch::brake::Brake;
@@ -27,14 +38,23 @@ use crate::isolate;
 use crate::outcome::Outcome;
 use crate::stem::Stem;
 use crate::summary::StopReason;
-use crate::sync::Mutex;
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, fence};
 use crate::waiter::Waiter;
-use std::collections::{BTreeMap, VecDeque};
+use ready::Ready;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-/// An outcome, with the item's index.
-type Indexed<R, E> = (usize, Outcome<R, E>);
+/// How many outcomes of short items a consumer may be woken for together.
+const FEW: usize = 32;
+
+/// Items that take less than this are short.
+const SHORT_NS: u64 = 20_000;
+
+/// How long a consumer naps, and how often in vain.
+const NAP: Duration = Duration::from_millis(1);
+const NAPS: u32 = 6;
 
 /// What a consumer is given: an outcome, or why there are no more.
 pub(super) type Given<R, E> = Option<Result<Indexed<R, E>, StreamError>>;
@@ -42,7 +62,13 @@ pub(super) type Given<R, E> = Option<Result<Indexed<R, E>, StreamError>>;
 /// See the [module](self).
 pub(super) struct Outlet<R, E> {
     desk: Mutex<Desk<R, E>>,
-    window: usize,
+    window: u64,
+    /// Items that are being pulled, or were, and whose outcomes were not handed out.
+    held: AtomicU64,
+    /// Those of them that have no outcome yet. Changed under the lock, save by the puller until it closes.
+    owed: AtomicU64,
+    /// Whether items were short in the participation that ended last.
+    is_short: AtomicBool,
     puller: Arc<Puller>,
     brake: Arc<Brake>,
     /// Its runtime ends, or has no worker left, or its scope ends.
@@ -64,23 +90,13 @@ impl Called for Puller {
 
 struct Desk<R, E> {
     ready: Ready<R, E>,
-    /// Items that are being pulled, or were, and whose outcomes were not handed out.
-    held: usize,
-    /// Those of them that have no outcome yet.
-    owed: usize,
     end: End,
+    /// The consumer, if it sleeps, looks by itself soon.
+    naps: bool,
     /// Whom to wake, if the consumer does not sleep on a thread of its own.
     waker: Option<Waker>,
     /// The consumer has gone.
     is_deserted: bool,
-}
-
-enum Ready<R, E> {
-    AsTheyEnd(VecDeque<Indexed<R, E>>),
-    AsTheyCame {
-        next: usize,
-        ended: BTreeMap<usize, Outcome<R, E>>,
-    },
 }
 
 enum End {
@@ -92,33 +108,6 @@ enum End {
     Over,
 }
 
-impl<R, E> Ready<R, E> {
-    fn push(&mut self, index: usize, outcome: Outcome<R, E>) {
-        match self {
-            Self::AsTheyEnd(ended) => ended.push_back((index, outcome)),
-            Self::AsTheyCame { ended, .. } => _ = ended.insert(index, outcome),
-        }
-    }
-
-    fn has_next(&self) -> bool {
-        match self {
-            Self::AsTheyEnd(ended) => !ended.is_empty(),
-            Self::AsTheyCame { next, ended } => ended.contains_key(next),
-        }
-    }
-
-    fn pop(&mut self) -> Option<Indexed<R, E>> {
-        match self {
-            Self::AsTheyEnd(ended) => ended.pop_front(),
-            Self::AsTheyCame { next, ended } => {
-                let outcome = ended.remove(next)?;
-                *next += 1;
-                Some((*next - 1, outcome))
-            }
-        }
-    }
-}
-
 impl<R, E> Outlet<R, E> {
     pub(super) fn new(
         window: usize,
@@ -127,18 +116,10 @@ impl<R, E> Outlet<R, E> {
         ending: CancelToken,
         stem: Arc<Stem>,
     ) -> Self {
-        let ready = match ordered {
-            false => Ready::AsTheyEnd(VecDeque::new()),
-            true => Ready::AsTheyCame {
-                next: 0,
-                ended: BTreeMap::new(),
-            },
-        };
         let desk = Desk {
-            ready,
-            held: 0,
-            owed: 0,
+            ready: Ready::new(ordered),
             end: End::Open,
+            naps: false,
             waker: None,
             is_deserted: false,
         };
@@ -149,7 +130,10 @@ impl<R, E> Outlet<R, E> {
         }
         Self {
             desk: Mutex::new(desk),
-            window,
+            window: window as u64,
+            held: AtomicU64::new(0),
+            owed: AtomicU64::new(0),
+            is_short: AtomicBool::new(false),
             puller,
             brake,
             ending,
@@ -178,17 +162,15 @@ impl<R, E> Outlet<R, E> {
     /// Puller: waits until one more item may be pulled, and counts it. False if none is to be.
     pub(super) fn wait_for_room(&self, meanwhile: &Meanwhile<'_>) -> bool {
         while !self.is_stopped() {
-            {
-                let mut desk = self.desk.lock();
-                if desk.held < self.window {
-                    desk.held += 1;
-                    desk.owed += 1;
-                    return true;
-                }
+            // Relaxed: counts; what is counted is published with its ticket.
+            if self.held.load(Ordering::Relaxed) < self.window {
+                self.held.fetch_add(1, Ordering::Relaxed);
+                self.owed.fetch_add(1, Ordering::Relaxed);
+                return true;
             }
             (meanwhile.attend)();
             // Not for each place that gets free: one wake-up for half a window.
-            let has_room = || self.desk.lock().held <= self.window / 2;
+            let has_room = || self.held.load(Ordering::Relaxed) <= self.window / 2;
             let look = || self.is_stopped() || (meanwhile.has_news)() || has_room();
             self.puller.0.sleep(meanwhile.nap, look);
         }
@@ -198,8 +180,8 @@ impl<R, E> Outlet<R, E> {
     /// Puller: pulls nothing more, because the input has ended, or why else. `counted`: an item that it has counted did not come.
     pub(super) fn close(&self, counted: bool, failed: Option<StreamError>) {
         let mut desk = self.desk.lock();
-        desk.held -= usize::from(counted);
-        desk.owed -= usize::from(counted);
+        self.held.fetch_sub(u64::from(counted), Ordering::Relaxed);
+        self.owed.fetch_sub(u64::from(counted), Ordering::Relaxed);
         desk.end = End::Closing(failed);
     }
 
@@ -248,17 +230,16 @@ impl<R, E> Outlet<R, E> {
         desk.ready.has_next() || matches!(desk.end, End::Failed(_) | End::Over)
     }
 
-    /// Consumer: the next outcome, or the end; none if there is neither yet.
-    pub(super) fn take(&self) -> Option<Given<R, E>> {
+    /// Consumer: the next outcome, or the end; none if there is neither yet. `stash`: what it has taken before, and not handed out.
+    pub(super) fn take(&self, stash: &mut VecDeque<Indexed<R, E>>) -> Option<Given<R, E>> {
+        if let Some(indexed) = stash.pop_front() {
+            return Some(Some(Ok(self.hand_out(indexed))));
+        }
         let mut desk = self.desk.lock();
-        if let Some(indexed) = desk.ready.pop() {
-            desk.held -= 1;
-            let has_room = desk.held <= self.window / 2;
+        desk.ready.drain(stash);
+        if let Some(indexed) = stash.pop_front() {
             drop(desk);
-            if has_room {
-                self.puller.0.rouse();
-            }
-            return Some(Some(Ok(indexed)));
+            return Some(Some(Ok(self.hand_out(indexed))));
         }
         match std::mem::replace(&mut desk.end, End::Over) {
             end @ (End::Open | End::Closing(_)) => {
@@ -270,32 +251,54 @@ impl<R, E> Outlet<R, E> {
         }
     }
 
+    fn hand_out(&self, indexed: Indexed<R, E>) -> Indexed<R, E> {
+        // Each number once on the way down: the puller does not sleep above the window.
+        if self.held.fetch_sub(1, Ordering::Relaxed) == self.window / 2 + 1 {
+            // Pairs with the fence of a puller that falls asleep.
+            fence(Ordering::SeqCst);
+            self.puller.0.rouse();
+        }
+        indexed
+    }
+
+    /// Consumer, before it sleeps for the time of this number since it was given something: for how long, if it naps.
+    pub(super) fn nap(&self, time: u32) -> Option<Duration> {
+        let naps = time < NAPS;
+        if time == 0 || !naps {
+            self.desk.lock().naps = naps;
+        }
+        naps.then_some(NAP)
+    }
+
     /// Consumer: as [`take`](Self::take), with somebody to wake once there is something.
-    pub(super) fn poll(&self, context: &Context<'_>) -> Poll<Given<R, E>> {
-        if let Some(given) = self.take() {
+    pub(super) fn poll(
+        &self,
+        stash: &mut VecDeque<Indexed<R, E>>,
+        context: &Context<'_>,
+    ) -> Poll<Given<R, E>> {
+        if let Some(given) = self.take(stash) {
             return Poll::Ready(given);
         }
         // Not under the lock: it is the user's, and may do anything when it is made or dropped.
         let waker = context.waker().clone();
-        let before = self.desk.lock().waker.replace(waker);
+        let before = {
+            let mut desk = self.desk.lock();
+            desk.naps = false;
+            desk.waker.replace(waker)
+        };
         drop(before);
         // Whoever has brought something before that has woken nobody.
-        self.take().map_or(Poll::Pending, Poll::Ready)
+        self.take(stash).map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Consumer: goes. The stream ends as soon as it can.
-    pub(super) fn desert(&self) {
+    /// Consumer: goes, with what it has not handed out. The stream ends as soon as it can.
+    pub(super) fn desert(&self, stash: VecDeque<Indexed<R, E>>) {
         self.brake.pull(StopReason::Cancelled);
-        let mut left = Vec::new();
+        let mut left: Vec<_> = stash.into_iter().map(|ended| ended.1).collect();
         let waker = {
             let mut desk = self.desk.lock();
             desk.is_deserted = true;
-            match &mut desk.ready {
-                Ready::AsTheyEnd(ended) => left.extend(ended.drain(..).map(|ended| ended.1)),
-                Ready::AsTheyCame { ended, .. } => {
-                    left.extend(std::mem::take(ended).into_values());
-                }
-            }
+            left.extend(desk.ready.take_all());
             desk.waker.take()
         };
         left.into_iter().for_each(isolate::drop_quietly);
@@ -308,24 +311,40 @@ impl<R: Send, E: Send> Deposit<R, E> for Arc<Outlet<R, E>> {
 
     unsafe fn put(&self, index: usize, outcome: Outcome<R, E>) {
         let mut desk = self.desk.lock();
-        desk.owed -= 1;
+        self.owed.fetch_sub(1, Ordering::Relaxed);
         if desk.is_deserted {
             drop(desk);
             isolate::drop_quietly(outcome);
             return;
         }
         desk.ready.push(index, outcome);
-        if desk.ready.has_next() {
+        let waits = desk.naps && self.is_short.load(Ordering::Relaxed);
+        let is_few = desk.ready.len() < FEW.min(self.window as usize / 4);
+        if desk.ready.has_next() && !(waits && is_few) {
             let waker = desk.waker.take();
             drop(desk);
             self.tell_consumer(waker);
         }
     }
 
+    fn pause(&self, items: u64, took_ns: u64) {
+        if items == 0 {
+            return;
+        }
+        let is_short = took_ns / items < SHORT_NS;
+        if self.is_short.load(Ordering::Relaxed) != is_short {
+            self.is_short.store(is_short, Ordering::Relaxed);
+        }
+        if self.has_next() {
+            self.tell_consumer(None);
+        }
+    }
+
     fn awaits_others(&self) -> bool {
         let (is_open, owed) = {
             let desk = self.desk.lock();
-            (matches!(desk.end, End::Open), desk.owed)
+            let owed = self.owed.load(Ordering::Relaxed);
+            (matches!(desk.end, End::Open), owed)
         };
         if !is_open && owed == 0 {
             self.finish();

@@ -40,14 +40,28 @@ fn put(outlet: &Far, index: usize, drops: &Arc<Mutex<usize>>) {
     unsafe { outlet.put(index, Outcome::Done(Counted(drops.clone()))) };
 }
 
-/// As a consumer on a thread from outside.
-fn next(outlet: &Far) -> Option<usize> {
-    loop {
-        if let Some(given) = outlet.take() {
-            return given.map(|next| next.ok().expect("nothing stops it").0);
+/// A consumer on a thread from outside.
+struct Consumer {
+    far: Far,
+    stash: VecDeque<Indexed<Counted, ()>>,
+}
+
+impl Consumer {
+    fn of(far: &Far) -> Self {
+        Self {
+            far: far.clone(),
+            stash: VecDeque::new(),
         }
-        let ground = outlet.stem.waiter();
-        ground.sleep(None, || outlet.has_next());
+    }
+
+    fn next(&mut self) -> Option<usize> {
+        loop {
+            if let Some(given) = self.far.take(&mut self.stash) {
+                return given.map(|next| next.ok().expect("nothing stops it").0);
+            }
+            let waiter = self.far.stem.waiter();
+            waiter.sleep(None, || self.far.has_next());
+        }
     }
 }
 
@@ -58,6 +72,7 @@ fn outlet_wakes_its_consumer() {
         let ground = Ground::new();
         let drops = Arc::new(Mutex::new(0));
         let far = outlet(&ground, 2, false);
+        let mut consumer = Consumer::of(&far);
         let others = {
             let (far, drops) = (far.clone(), drops.clone());
             thread::spawn(move || {
@@ -67,8 +82,8 @@ fn outlet_wakes_its_consumer() {
                 far.finish();
             })
         };
-        assert_eq!(next(&far), Some(0));
-        assert_eq!(next(&far), None);
+        assert_eq!(consumer.next(), Some(0));
+        assert_eq!(consumer.next(), None);
         others.join().unwrap();
         assert_eq!(*drops.lock(), 1);
     });
@@ -81,6 +96,7 @@ fn outlet_wakes_an_ordered_consumer_for_the_first() {
         let ground = Ground::new();
         let drops = Arc::new(Mutex::new(0));
         let far = outlet(&ground, 2, true);
+        let mut consumer = Consumer::of(&far);
         assert!(pulls(&far) && pulls(&far));
         let others = {
             let (far, drops) = (far.clone(), drops.clone());
@@ -89,8 +105,8 @@ fn outlet_wakes_an_ordered_consumer_for_the_first() {
                 put(&far, 0, &drops);
             })
         };
-        assert_eq!(next(&far), Some(0));
-        assert_eq!(next(&far), Some(1));
+        assert_eq!(consumer.next(), Some(0));
+        assert_eq!(consumer.next(), Some(1));
         others.join().unwrap();
     });
 }
@@ -102,18 +118,19 @@ fn outlet_wakes_its_puller_for_room() {
         let ground = Ground::new();
         let drops = Arc::new(Mutex::new(0));
         let far = outlet(&ground, 1, false);
+        let mut consumer = Consumer::of(&far);
         assert!(pulls(&far));
         put(&far, 0, &drops);
         let puller = {
             let (far, drops) = (far.clone(), drops.clone());
             thread::spawn(move || {
                 assert!(pulls(&far));
-                assert_eq!(far.desk.lock().held, 1);
+                assert_eq!(far.held.load(Ordering::Relaxed), 1);
                 put(&far, 1, &drops);
             })
         };
-        assert_eq!(next(&far), Some(0));
-        assert_eq!(next(&far), Some(1));
+        assert_eq!(consumer.next(), Some(0));
+        assert_eq!(consumer.next(), Some(1));
         puller.join().unwrap();
     });
 }
@@ -131,7 +148,7 @@ fn outlet_wakes_its_puller_for_a_stop() {
                 thread::spawn(move || pulls(&far))
             };
             match deserts {
-                true => far.desert(),
+                true => far.desert(VecDeque::new()),
                 false => far.ending.cancel(),
             }
             assert!(!puller.join().unwrap());
@@ -154,8 +171,9 @@ fn outlet_drops_each_outcome_once() {
                 let (far, drops) = (far.clone(), drops.clone());
                 thread::spawn(move || put(&far, 1, &drops))
             };
-            drop(far.take());
-            far.desert();
+            let mut stash = VecDeque::new();
+            drop(far.take(&mut stash));
+            far.desert(stash);
             other.join().unwrap();
             put(&far, 2, &drops);
             assert_eq!(*drops.lock(), 3);
@@ -171,6 +189,7 @@ fn outlet_ends_when_all_are_there_though_one_hangs() {
         let ground = Ground::new();
         let drops = Arc::new(Mutex::new(0));
         let far = outlet(&ground, 2, false);
+        let mut consumer = Consumer::of(&far);
         assert!(pulls(&far) && pulls(&far));
         far.close(false, None);
         let attendant = {
@@ -183,10 +202,36 @@ fn outlet_ends_when_all_are_there_though_one_hangs() {
             })
         };
         put(&far, 1, &drops);
-        let mut seen = [next(&far), next(&far)];
+        let mut seen = [consumer.next(), consumer.next()];
         seen.sort_unstable();
         assert_eq!(seen, [Some(0), Some(1)]);
-        assert_eq!(next(&far), None);
+        assert_eq!(consumer.next(), None);
         attendant.join().unwrap();
+    });
+}
+
+/// Items are short, and the consumer is one that naps: it is woken for the few that there are when the participant pauses. (Here it does not
+/// nap.)
+#[test]
+fn outlet_wakes_a_consumer_that_naps_when_the_participant_pauses() {
+    loom::model(|| {
+        let ground = Ground::new();
+        let drops = Arc::new(Mutex::new(0));
+        let far = outlet(&ground, 12, false);
+        let mut consumer = Consumer::of(&far);
+        assert!(pulls(&far) && pulls(&far));
+        far.pause(1, 0);
+        let participant = {
+            let (far, drops) = (far.clone(), drops.clone());
+            thread::spawn(move || {
+                put(&far, 0, &drops);
+                put(&far, 1, &drops);
+                far.pause(2, 0);
+            })
+        };
+        assert!(far.nap(0).is_some());
+        assert_eq!(consumer.next(), Some(0));
+        assert_eq!(consumer.next(), Some(1));
+        participant.join().unwrap();
     });
 }
