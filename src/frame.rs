@@ -279,7 +279,11 @@ pub(crate) fn has_queue_in(crew: &Crew) -> bool {
 }
 
 /// The name under which this thread sits in `crew` already, if it does.
+#[inline]
 pub(crate) fn seat_in(crew: &Crew) -> Option<usize> {
+    if TOP.get().is_null() {
+        return None;
+    }
     seat_at(crew.id().addr())
 }
 

@@ -299,7 +299,7 @@ fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local<'_>, slice: S
         Found::Letter => {
             crew.mail.read(index, index);
         }
-        Found::Task(task) => run_classed(crew, index, local, slice, task),
+        Found::Task(task) => run_tasks(crew, index, local, slice, task),
     }
     crew.now_ns()
 }
@@ -323,7 +323,7 @@ fn visit(crew: &Crew, index: usize, local: &Local<'_>, turns: &RefCell<Turns>) -
         let is_owed = crew.has_work_above(class);
         let slice = Slice { class, is_owed };
         frame::enter(crew, nobody, None, || {
-            run_classed(crew, index, local, slice, first);
+            run_tasks(crew, index, local, slice, first);
         });
         let took_ns = crew.now_ns().saturating_sub(began_ns);
         turns.borrow_mut().spent(class, took_ns);
@@ -336,23 +336,31 @@ fn visit(crew: &Crew, index: usize, local: &Local<'_>, turns: &RefCell<Turns>) -
     mail || task || called
 }
 
-/// As [`run_tasks`], whatever their class.
-fn run_classed(crew: &Crew, index: usize, local: &Local<'_>, slice: Slice, first: Task) {
+/// Runs `first` and what comes after it of its class, for so long that looking elsewhere costs little of it.
+fn run_tasks(crew: &Crew, index: usize, local: &Local<'_>, slice: Slice, first: Task) {
     match slice.class {
-        Priority::Normal => run_tasks(crew, index, local, slice, first),
-        class => frame::in_class(class, || run_tasks(crew, index, local, slice, first)),
+        Priority::Normal => run_burst(crew, index, slice, first, || local.next()),
+        class => frame::in_class(class, || {
+            run_burst(crew, index, slice, first, || crew.take_classed(class));
+        }),
     }
 }
 
-/// Runs `first` and what comes after it, for so long that looking elsewhere costs little of it.
-fn run_tasks(crew: &Crew, index: usize, local: &Local<'_>, slice: Slice, first: Task) {
+#[inline]
+fn run_burst(
+    crew: &Crew,
+    index: usize,
+    slice: Slice,
+    first: Task,
+    next: impl Fn() -> Option<Task>,
+) {
     let began_ns = crew.now_ns();
     let at_it = crew.tasks.begin();
     first.call(&index);
     let mut ran = 1;
     while ran < BURST
         && !(crew.classes.is_any() && is_cut_short(crew, slice, began_ns))
-        && let Some(task) = next_task(crew, local, slice.class)
+        && let Some(task) = next()
     {
         task.call(&index);
         ran += 1;

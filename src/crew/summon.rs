@@ -15,8 +15,11 @@ impl Crew {
         self.tasks.push(worker, task);
         // Pairs with the fences of sleepers and of the end: they see the task, or are seen.
         fence(Ordering::SeqCst);
-        let rest_ns = self.tasks_ns();
-        self.call_for_loose_work(rest_ns);
+        if self.sleep.parked() == 0 {
+            self.sleep.call_lent();
+        } else if self.sleep.searching() == 0 {
+            self.call_for_loose_work(self.tasks_ns());
+        }
         !self.sleep.is_ending()
     }
 
@@ -47,7 +50,7 @@ impl Crew {
 
     /// What the tasks that wait are believed to take the workers that run tasks now; none if nobody does, or knows.
     fn tasks_ns(&self) -> Option<u64> {
-        if !self.sleep.all_quiet() || !self.tasks.is_anybody_at_it() {
+        if !self.tasks.is_anybody_at_it() {
             return None;
         }
         let each_ns = self.costs.ns_per_item(TASKS)?;
