@@ -8,11 +8,15 @@
 mod cli;
 
 use cli::{Run, end, example, run, run_with};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 fn ours() -> Command {
@@ -362,6 +366,26 @@ fn an_endless_pipe_needs_no_memory() {
     assert_eq!(run.stderr, b"");
     let _ = yes.kill();
     let _ = yes.wait();
+}
+
+/// A signal in the middle of it: the program ends by that, and leaves the input alone.
+#[test]
+fn a_signal_leaves_nothing_but_the_input() {
+    let folder = folder(&[("big", &text(64 << 20))]);
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut command = ours();
+        command.args(["-9", "-p", "1", "big"]).current_dir(&folder);
+        let mut child = command.spawn().expect("gzip");
+        let end = Instant::now() + Duration::from_secs(20);
+        while names(folder.path()).len() < 2 {
+            assert!(Instant::now() < end, "no output comes");
+            thread::yield_now();
+        }
+        kill_process(Pid::from_child(&child), signal).expect("it runs");
+        let status = child.wait().expect("its end");
+        assert_eq!(status.signal(), Some(signal.as_raw()));
+        assert_eq!(names(folder.path()), ["big"]);
+    }
 }
 
 /// A gigabyte there and back. For an optimised build: `cargo test --release --test gzip_cli -- --ignored`.

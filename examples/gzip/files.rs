@@ -4,6 +4,7 @@ use crate::args::Args;
 use crate::ending::{self, Ending, reason};
 use crate::inflate::{self, Rest};
 use crate::member::{self, Failure, Header, Settings};
+use crate::unfinished::Unfinished;
 use ganger::Runtime;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, FileTimes, Metadata};
@@ -179,6 +180,7 @@ fn beside(
         .prefix(".gzip-")
         .tempfile_in(folder.unwrap_or(Path::new(".")))
         .map_err(Failure::Output)?;
+    let _unfinished = Unfinished::note(temporary.path());
     let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
     let rest = convert(runtime, args, header, input, &mut out)?;
     drop(out);

@@ -18,7 +18,7 @@
 //! 4. Decompressing: `inflate`, on one thread, as the format allows nothing else.
 //!
 //! What differs from gzip: no prompts (an output that exists is not overwritten without `-f`), no `-l`, `-r`, `-S`, `.Z`, and no
-//! environment variables; and `-1` is the second level of zlib-rs, whose first is another algorithm, with a larger output than gzip's. A signal that ends the program leaves a temporary file, `.gzip-*`, and the input.
+//! environment variables; and `-1` is the second level of zlib-rs, whose first is another algorithm, with a larger output than gzip's. A signal that ends the program leaves the input, and nothing else; SIGKILL also a temporary file, `.gzip-*`.
 //!
 //! Exit codes, as gzip's: 0, 1 for an error, 2 for a warning. A reader that closes standard output early (`gzip -c | head`) ends the run
 //! quietly, with 0.
@@ -30,6 +30,7 @@ mod ending;
 mod files;
 mod inflate;
 mod member;
+mod unfinished;
 
 use args::Args;
 use clap::Parser;
@@ -46,6 +47,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Err(error) = unfinished::watch_signals() {
+        ending::say(None, &format!("signals: {error}"));
+        return ExitCode::FAILURE;
+    }
     let mut worst = Ending::Fine;
     for name in args.names() {
         let ending = files::treat(&runtime, &args, name);

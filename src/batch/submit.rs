@@ -31,7 +31,7 @@ where
     /// All that it consists of lives until its last item has ended: so `Vec<T>` or a range as the source, and a body that borrows nothing.
     ///
     /// Several batches share the workers in turn, a millisecond at a time: one that would take 10 ms alone takes about 30 ms beside two
-    /// others, however long those are, and at most one item longer. At most 64 are open at once; others wait for their turn. Time in
+    /// others, however long those are, and at most one item longer. Of each class at most 64 are open at once; others wait for their turn. Time in
     /// the queue counts for the batch's [`deadline`](Self::deadline). A runtime that is dropped ends its batches first.
     ///
     /// **An item that hangs** keeps nobody waiting, if the batch has an [`item_deadline`](Self::item_deadline): the report comes when all others

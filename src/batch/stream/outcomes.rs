@@ -18,8 +18,7 @@ use std::task::{Context, Poll};
 /// [`Ctx::is_cancelled`](crate::Ctx::is_cancelled). The drop does not wait for them.
 ///
 /// A thread that sits in the stream's runtime helps with its items while it waits here, and runs nothing else; so one worker does not
-/// wait for itself. A thread from outside sleeps. (Of two runtimes that call each other in turn, a worker of the one should not wait here for the other: its
-/// items may wait for that worker.)
+/// wait for itself. A thread from outside sleeps. One that is a worker of another runtime runs what the items call of that.
 #[must_use = "dropping it cancels the stream"]
 pub struct Outcomes<R, E> {
     crew: Arc<Crew>,
