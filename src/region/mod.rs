@@ -19,6 +19,8 @@
 mod claims;
 #[cfg(all(test, loom))]
 pub(crate) mod ground;
+#[cfg(all(test, loom))]
+mod model;
 
 pub(crate) use claims::Claims;
 
@@ -118,8 +120,14 @@ impl Region<'_> {
     /// Does `run` on the seat of a caller that runs no items, which nobody else has meanwhile; none if somebody has it. For the caller itself, once
     /// no worker is left, and for a thread without a seat that waits for this.
     pub(crate) fn sit_in<R>(&self, run: impl FnOnce() -> R) -> Option<R> {
-        // Acquire pairs with the Release below: who sits here next finds the seat as the last one left it.
-        if self.caller_runs || self.is_taken.swap(true, Ordering::Acquire) {
+        if self.caller_runs {
+            return None;
+        }
+        let taken = self
+            .is_taken
+            // Acquire pairs with the Release below: who sits here next finds the seat as the last one left it.
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+        if taken.is_err() {
             return None;
         }
         let result = run();
