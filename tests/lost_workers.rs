@@ -289,6 +289,38 @@ fn tasks_that_the_last_worker_left_are_run() {
     });
 }
 
+/// There is no worker left, and no thread for a steward: a batch that was handed in is run all the same, and a stream says why it is not.
+#[test]
+fn what_is_handed_in_ends_though_neither_workers_nor_stewards_are_left() {
+    alone(|| {
+        for workers in THREADS {
+            for callers_run in [true, false] {
+                let is_built = Arc::new(AtomicUsize::new(0));
+                let refuses = is_built.clone();
+                let faults = Faults::set(move |at| match at {
+                    Point::Park => panic!("expected: a fault at {at:?}"),
+                    Point::StartThread if refuses.load(Ordering::Relaxed) > 0 => {
+                        panic!("expected: a fault at {at:?}")
+                    }
+                    _ => {}
+                });
+                let rt = build(workers, 0, callers_run);
+                is_built.store(1, Ordering::Relaxed);
+                eventually("all are lost", || rt.health().alive == 0);
+                let batch = rt.batch(0..20).submit(|i, _| Ok::<_, ()>(i));
+                assert_eq!(batch.join().summary().done(), 20);
+                let mut outcomes = rt.stream(0..20).run(|i, _| Ok::<_, ()>(i));
+                assert!(outcomes.next().unwrap().is_err());
+                assert!(outcomes.next().is_none());
+                let batch = rt.batch(0..20).submit(|i, _| Ok::<_, ()>(i));
+                assert_eq!(batch.outcomes().count(), 20);
+                drop(rt);
+                drop(faults);
+            }
+        }
+    });
+}
+
 /// What tasks spawn in a runtime without workers comes after them, and not on top of them.
 #[test]
 fn a_long_chain_of_tasks_without_workers_needs_no_deep_stack() {

@@ -24,8 +24,10 @@ impl Plan {
         })
     }
 
-    /// There is no thread for a steward: if there is none at all, workers do what it would have, as callers.
-    pub(super) fn make_do_without_steward(&self) {
+    /// There is no thread for a steward: what none will come for, workers do as callers. False if there may be no worker left to come.
+    #[must_use]
+    pub(super) fn make_do_without_steward(&self) -> bool {
+        let mut somebody_comes = true;
         self.crew.stewards.refuse();
         while let Some(errand) = self.crew.stewards.take_stranded() {
             let mut stranded = Stranded {
@@ -33,8 +35,9 @@ impl Plan {
                 errand: Some(errand),
             };
             let task = Task::new(move |_: &usize| stranded.settle());
-            self.crew.spawn(None, task);
+            somebody_comes &= self.crew.spawn(None, task);
         }
+        somebody_comes
     }
 }
 

@@ -105,7 +105,11 @@ impl<'p> Watch<'p> {
         while self.plan.crew.stewards.next_to_start() {
             match self.plan.spawn_steward() {
                 Ok(steward) => self.leaving.push(steward),
-                Err(_) => self.plan.make_do_without_steward(),
+                Err(_) => {
+                    if !self.plan.make_do_without_steward() {
+                        self.settle_left_tasks();
+                    }
+                }
             }
         }
     }

@@ -168,7 +168,9 @@ fn sleep_serves_work_that_came_while_the_seat_was_lent() {
 /// A guest comes and goes while its host has ever more to do that needs no seat: the host notices, and searches.
 #[test]
 fn sleep_ends_a_visit_when_the_guest_leaves() {
-    loom::model(|| {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(5);
+    model.check(|| {
         let stage = Stage::new(1);
         let worker = {
             let stage = stage.clone();

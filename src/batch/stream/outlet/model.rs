@@ -235,3 +235,23 @@ fn outlet_wakes_a_consumer_that_naps_when_the_participant_pauses() {
         participant.join().unwrap();
     });
 }
+
+/// Items are short, and the consumer is one that does not nap: it is woken for each.
+#[test]
+fn outlet_wakes_a_consumer_that_does_not_nap_for_each() {
+    loom::model(|| {
+        let ground = Ground::new();
+        let drops = Arc::new(Mutex::new(0));
+        let far = outlet(&ground, 12, false);
+        let mut consumer = Consumer::of(&far);
+        assert!(pulls(&far));
+        far.pause(1, 0);
+        let participant = {
+            let (far, drops) = (far.clone(), drops.clone());
+            thread::spawn(move || put(&far, 0, &drops))
+        };
+        assert!(far.nap(NAPS).is_none());
+        assert_eq!(consumer.next(), Some(0));
+        participant.join().unwrap();
+    });
+}
