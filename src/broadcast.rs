@@ -114,6 +114,7 @@ where
                     waiter: &waiter,
                     lends: frame::queue().filter(|_| frame::forks_in(helped)),
                     reads_mail: true,
+                    passes_on: &|| letter.node.pass_on(),
                 }
                 .until(is_done),
                 None => {

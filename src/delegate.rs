@@ -66,6 +66,7 @@ fn delegate<R: Send>(crew: &Crew, body: impl FnOnce() -> R + Send) -> R {
                 waiter: &waiter,
                 lends: frame::queue(),
                 reads_mail: false,
+                passes_on: &|| stolen.node().pass_on(),
             }
             .until(|| stolen.node().is_done()),
             None => {

@@ -244,6 +244,7 @@ fn wait(crew: &Crew, queue: &Queue, job: &Job) {
         waiter: &queue.waiter,
         lends: Some(queue),
         reads_mail: false,
+        passes_on: &|| job.node().pass_on(),
     }
     .until(|| job.node().is_done());
 }

@@ -164,6 +164,11 @@ pub(crate) fn enter_unseated<R>(crew: &Crew, node: &Node<'_>, body: impl FnOnce(
     enter_with(crew, UNSEATED, ptr::null(), Some(node), body)
 }
 
+/// Runs `body` on a thread of `crew`'s own that is no worker: nothing in it waits for that thread.
+pub(crate) fn as_own<R>(crew: &Crew, body: impl FnOnce() -> R) -> R {
+    enter_with(crew, UNSEATED, ptr::null(), None, body)
+}
+
 /// As [`enter`], forking to `queue`, which this thread owns for as long.
 pub(crate) fn enter_forking<R>(
     crew: &Crew,
@@ -322,6 +327,11 @@ pub(crate) fn with_home<R>(body: impl FnOnce(Option<(&Crew, usize)>) -> R) -> R 
     // SAFETY: as in `with_crew`.
     let crew = unsafe { crew.as_ref() };
     body(crew.map(|crew| (crew, index)))
+}
+
+/// Whether somebody waits for what this thread does now.
+pub(crate) fn has_node() -> bool {
+    with_node(|node| node.is_some())
 }
 
 /// Runs `body` with whose work this thread does now, if somebody waits for it.

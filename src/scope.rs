@@ -113,9 +113,9 @@ impl<'scope> Scope<'scope> {
             .filter_map(|kept| kept.ending.as_ref())
             .for_each(CancelToken::cancel);
         for Kept { stem, ending } in kept {
-            // As who joins it; a stream that nobody has begun ends so.
+            // As who joins it; a stream that nobody has begun ends so, and takes nothing.
             if ending.is_some() || frame::with_crew(|crew| crew.is_some()) {
-                stem.run(true);
+                stem.run(ending.is_none() || crew.stewards.has_refused());
             }
             stem.wait_until(crew, || stem.is_over());
         }

@@ -25,8 +25,10 @@ pub(crate) struct Stem {
     waiter: Box<Waiter>,
     /// Runs the work, until somebody takes it to do so: true if that one runs items, too.
     work: Mutex<Option<Closure<'static, bool>>>,
-    /// All that the work consisted of is gone.
+    /// All that the work consisted of is gone. Becomes so under `ends`.
     is_over: AtomicBool,
+    /// Locked by who asks for the parent, and does none of the work, while it does.
+    ends: Mutex<()>,
 }
 
 impl Stem {
@@ -58,6 +60,7 @@ impl Stem {
             waiter,
             work: Mutex::new(None),
             is_over: AtomicBool::new(false),
+            ends: Mutex::new(()),
         })
     }
 
@@ -90,8 +93,11 @@ impl Stem {
 
     /// All that the work consisted of is gone. For those who [wait](Self::is_over) for that.
     pub(crate) fn end(&self) {
-        // Release pairs with the Acquire in `is_over`.
-        self.is_over.store(true, Ordering::Release);
+        {
+            let _ends = self.ends.lock();
+            // Release pairs with the Acquire in `is_over`.
+            self.is_over.store(true, Ordering::Release);
+        }
         // Pairs with the fence of who falls asleep.
         fence(Ordering::SeqCst);
         self.rouse();
@@ -133,6 +139,7 @@ impl Stem {
                 waiter: &self.waiter,
                 lends: frame::queue().filter(|_| frame::forks_in(crew)),
                 reads_mail: true,
+                passes_on: &|| self.pass_on(),
             }
             .until(&done);
         }
@@ -146,6 +153,15 @@ impl Stem {
             let look = || done() || help::has_mail() || help::has_work_at_home(&self.node);
             let time = times.next().unwrap_or(u32::MAX);
             self.waiter.sleep(nap(time), look);
+        }
+    }
+
+    /// Wakes those who wait for who waits for this.
+    fn pass_on(&self) {
+        let _ends = self.ends.lock();
+        // Of work that is over the parent may be gone: INVARIANT(stem).
+        if !self.is_over() {
+            self.node.pass_on();
         }
     }
 

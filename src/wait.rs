@@ -46,6 +46,8 @@ pub(crate) struct Wait<'w> {
     pub(crate) lends: Option<&'w Queue>,
     /// It waits for certain workers, and so for all that those wait for: see `help`.
     pub(crate) reads_mail: bool,
+    /// Wakes those who wait for this thread: it has no seat in regions, for which it may have been woken.
+    pub(crate) passes_on: &'w dyn Fn(),
 }
 
 impl Wait<'_> {
@@ -101,8 +103,7 @@ impl Wait<'_> {
             });
         });
         if self.worker == crew.extra() && !done() {
-            // Without a seat in regions, for which it may have been woken.
-            self.node.pass_on();
+            (self.passes_on)();
         }
         if let (Some(queue), Some(_)) = (self.lends, seat) {
             queue.set_seat(crew.borrow_seat());

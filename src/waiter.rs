@@ -1,39 +1,45 @@
-//! A permanent place at which one thread at a time sleeps until something has happened.
+//! A permanent place at which threads sleep until something has happened: nearly always one at a time.
 //!
 //! # Protocol
 //!
 //! The sleeper leaves its handle, sets `asleep`, fences (`SeqCst`), and looks once more whether what it waits for has
 //! happened; only then it parks. Whoever makes it happen stores that, fences, and reads `asleep`. Of the two fences one is
-//! first: either the look finds it, or `asleep` is found.
+//! first: either the look finds it, or `asleep` is found. Then all are woken who have left their handles: they may wait for different things
+//! that happen here, as the scope and whoever joins do for a batch.
 //!
 //! The place outlives whatever is waited for, so waking touches nothing that the woken thread may have freed. A handle may
 //! be unparked after its owner has gone on: a spurious wake-up, which every sleeper expects.
 
-use crate::sync::{AtomicBool, Mutex, Ordering, Thread, current, fence, park, park_timeout};
+use crate::sync::{
+    AtomicBool, Mutex, Ordering, Thread, ThreadId, current, fence, id, park, park_timeout,
+};
 use std::time::Duration;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Waiter {
+    /// Whether there are sleepers. Written under their lock.
     asleep: AtomicBool,
-    /// INVARIANT(thread): set before `asleep` is, and taken out by the same thread after it woke.
-    thread: Mutex<Option<Thread>>,
+    sleepers: Mutex<Vec<(ThreadId, Thread)>>,
 }
 
 impl Waiter {
     pub(crate) fn new() -> Self {
         Self {
             asleep: AtomicBool::new(false),
-            thread: Mutex::new(None),
+            sleepers: Mutex::new(Vec::new()),
         }
     }
 
     /// Sleeps until [`rouse`](Self::rouse), for `at_most`, or for no reason; not at all if `look` says after the announcement that
     /// there is nothing to wait for.
     pub(crate) fn sleep(&self, at_most: Option<Duration>, look: impl FnOnce() -> bool) {
-        *self.thread.lock() = Some(current());
-        // Release pairs with `rouse`: who sees it finds the handle.
-        self.asleep.store(true, Ordering::Release);
+        {
+            let mut sleepers = self.sleepers.lock();
+            sleepers.push((id(), current()));
+            // Release pairs with `rouse`: who sees it finds the handle.
+            self.asleep.store(true, Ordering::Release);
+        }
         // Pairs with the fence before `rouse`.
         fence(Ordering::SeqCst);
         if !look() {
@@ -42,9 +48,10 @@ impl Waiter {
                 Some(time) => park_timeout(time),
             }
         }
+        let mut sleepers = self.sleepers.lock();
+        sleepers.retain(|sleeper| sleeper.0 != id());
         // Relaxed: nothing is published by going on; a late waker finds no handle, or wakes in vain.
-        self.asleep.store(false, Ordering::Relaxed);
-        *self.thread.lock() = None;
+        self.asleep.store(!sleepers.is_empty(), Ordering::Relaxed);
     }
 
     /// Whether somebody sleeps here, or is about to.
@@ -63,11 +70,9 @@ impl Waiter {
 
     #[cold]
     fn wake(&self) -> bool {
-        let thread = self.thread.lock();
-        if let Some(thread) = &*thread {
-            thread.unpark();
-        }
-        thread.is_some()
+        let sleepers = self.sleepers.lock();
+        sleepers.iter().for_each(|sleeper| sleeper.1.unpark());
+        !sleepers.is_empty()
     }
 }
 

@@ -228,8 +228,9 @@ impl<'c> Place<'c, '_> {
         let call = || crew.calls.take(None).map(Found::Call);
         // Forks and calls have no class of their own.
         let others = || is_normal.then(|| fork().or_else(call)).flatten();
+        let called = || is_normal.then(call).flatten();
         self.tasks_first
-            .then(task)
+            .then(|| task().or_else(called))
             .flatten()
             .or_else(region)
             .or_else(others)
@@ -319,6 +320,11 @@ fn visit(crew: &Crew, index: usize, local: &Local<'_>, turns: &RefCell<Turns>) -
     let task = found.is_some();
     if let Some((first, class)) = found {
         turns.borrow_mut().chose(class);
+        // Pairs with the fence between making work and calling a visitor: whoever called this one has called nobody else.
+        fence(Ordering::SeqCst);
+        if crew.has_loose_work() {
+            crew.call_for_loose_work(None);
+        }
         let began_ns = crew.now_ns();
         let is_owed = crew.has_work_above(class);
         let slice = Slice { class, is_owed };

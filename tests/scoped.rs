@@ -271,3 +271,76 @@ fn what_is_handed_in_may_call_the_runtime_of_who_waits() {
         }
     });
 }
+
+/// A scope waits for what was handed in, and so does who has its handle, or its outcomes, elsewhere: both are woken, whoever slept first.
+#[cfg(target_os = "linux")]
+#[test]
+fn others_may_wait_for_what_a_scope_waits_for() {
+    use std::thread::Builder;
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            // The body of the last one waits for an item, and has the seat of the only worker, if there is one.
+            for way in 0..if threads > 1 { 3 } else { 2 } {
+                let (hold, held) = channel::<()>();
+                let held = Mutex::new(held);
+                let body = |_: usize, _: &Ctx<'_>| {
+                    let _ = held.lock().unwrap().recv();
+                    Ok::<_, ()>(1)
+                };
+                std::thread::scope(|all| {
+                    let (send, receive) = channel::<Box<dyn FnOnce() -> usize + Send>>();
+                    let joins = Builder::new().name("waits-joiner".to_owned());
+                    let joins = joins.spawn_scoped(all, move || receive.recv().unwrap()());
+                    let scope = Builder::new().name("waits-scope".to_owned());
+                    let (rt, body) = (&rt, &body);
+                    let scope = scope.spawn_scoped(all, move || {
+                        rt.scope(|scope| {
+                            let wait: Box<dyn FnOnce() -> usize + Send> = match way {
+                                0 => {
+                                    let handle = rt.batch(0..1).submit_in(scope, body);
+                                    Box::new(|| handle.join().summary().done())
+                                }
+                                1 => {
+                                    let handle = rt.batch(0..1).submit_in(scope, body);
+                                    Box::new(|| handle.outcomes().count())
+                                }
+                                _ => {
+                                    let (begun, has_begun) = channel();
+                                    let begun = Mutex::new(begun);
+                                    let outcomes = rt.stream(0..1).run_in(scope, move |i, ctx| {
+                                        begun.lock().unwrap().send(()).unwrap();
+                                        body(i, ctx)
+                                    });
+                                    // The end of the scope takes nothing more from the input.
+                                    has_begun.recv().unwrap();
+                                    Box::new(|| outcomes.filter(Result::is_ok).count())
+                                }
+                            };
+                            send.send(wait).unwrap();
+                        });
+                    });
+                    support::until_asleep("waits-", 2);
+                    drop(hold);
+                    assert_eq!(joins.unwrap().join().unwrap(), 1);
+                    scope.unwrap().join().unwrap();
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn a_stream_that_ends_with_its_scope_says_so() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            for _ in 0..100 {
+                let outcomes =
+                    rt.scope(|scope| rt.stream(0_usize..).run_in(scope, |i, _ctx| Ok::<_, ()>(i)));
+                let error = outcomes.last().unwrap().unwrap_err();
+                assert!(error.is_ended(), "{error}");
+            }
+        }
+    });
+}

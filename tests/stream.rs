@@ -2,7 +2,9 @@
 
 mod support;
 
-use ganger::{CancelToken, Event, Outcome, Retry, Runtime, Shutdown, StopReason, StreamError};
+use ganger::{
+    CancelToken, Event, Outcome, Priority, Retry, Runtime, Shutdown, StopReason, StreamError,
+};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -756,5 +758,81 @@ fn what_the_drop_of_an_item_throws_is_gone_before_the_stream_ends() {
             }
             assert_eq!(dropped.load(Ordering::Relaxed), 100);
         });
+    });
+}
+
+/// A stream that never rests, as its consumer keeps up, keeps no call from the workers, whatever its class.
+#[test]
+fn calls_are_run_beside_an_endless_stream() {
+    watched(|| {
+        for class in [Priority::High, Priority::Normal, Priority::Low] {
+            let rt = Runtime::builder().num_threads(1).run_on_caller(false);
+            let rt = rt.build().unwrap();
+            let stream = rt.stream(0_usize..).priority(class);
+            let mut outcomes = stream.run(|i, _ctx| {
+                support::burn(Duration::from_micros(200));
+                Ok::<_, ()>(i)
+            });
+            let stop = AtomicUsize::new(0);
+            thread::scope(|scope| {
+                let stop = &stop;
+                scope.spawn(move || {
+                    while stop.load(Ordering::Relaxed) == 0 {
+                        outcomes.next();
+                    }
+                });
+                for _ in 0..5 {
+                    assert_eq!(rt.install(|| 7), 7);
+                }
+                stop.store(1, Ordering::Relaxed);
+            });
+        }
+    });
+}
+
+/// All but one place of a small window have items that wait for a later one: it is pulled into that place.
+#[test]
+fn items_may_wait_for_one_that_there_is_room_for() {
+    watched(|| {
+        for window in [2, 4, 7] {
+            let rt = runtime(window);
+            let (open, opened) = (Mutex::new(false), std::sync::Condvar::new());
+            let gate = Arc::new((open, opened));
+            let outcomes = rt.stream(0..40).window(window).run(move |i, _ctx| {
+                let (open, opened) = &*gate;
+                if i < window - 1 {
+                    let mut open = open.lock().unwrap();
+                    while !*open {
+                        open = opened.wait(open).unwrap();
+                    }
+                } else if i == 20 {
+                    *open.lock().unwrap() = true;
+                    opened.notify_all();
+                }
+                Ok::<_, ()>(i)
+            });
+            assert_eq!(all(outcomes).len(), 40);
+        }
+    });
+}
+
+/// The steward is always inside of the input, or between two items of it, and never waits for room.
+#[test]
+fn an_item_that_hangs_is_timed_out_though_there_is_always_room() {
+    watched(|| {
+        let rt = runtime(2);
+        let (hold, held) = channel::<()>();
+        let held = Mutex::new(held);
+        let input = (0_usize..).inspect(|_| support::burn(Duration::from_micros(500)));
+        let stream = rt.stream(input).window(1 << 30).item_deadline(20 * MS);
+        let mut outcomes = stream.run(move |i, _ctx| {
+            if i == 0 {
+                let _ = held.lock().unwrap().recv();
+            }
+            Ok::<_, ()>(i)
+        });
+        let first = outcomes.find_map(|next| next.ok().filter(|(index, _)| *index == 0));
+        assert!(matches!(first, Some((0, Outcome::TimedOut))));
+        drop(hold);
     });
 }

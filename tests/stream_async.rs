@@ -180,3 +180,42 @@ fn an_item_that_hangs_is_timed_out_though_the_input_is_pending() {
         }
     });
 }
+
+/// The input is pending, and is woken all the time; an item hangs: its outcome is there all the same.
+#[test]
+fn an_item_that_hangs_is_timed_out_though_the_input_keeps_its_waker_busy() {
+    struct Busy(bool, Arc<Mutex<bool>>);
+    impl Stream for Busy {
+        type Item = ();
+        fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<()>> {
+            if !std::mem::replace(&mut self.0, true) {
+                return Poll::Ready(Some(()));
+            }
+            if *self.1.lock().unwrap() {
+                return Poll::Ready(None);
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let ends = Arc::new(Mutex::new(false));
+            let (hold, held) = channel::<()>();
+            let held = Mutex::new(held);
+            let mut outcomes = rt
+                .stream_from(Busy(false, ends.clone()))
+                .item_deadline(Duration::from_millis(5))
+                .run(move |(), _| {
+                    let _ = held.lock().unwrap().recv();
+                    Ok::<_, ()>(())
+                });
+            let (_, outcome) = outcomes.next().unwrap().unwrap();
+            assert!(matches!(outcome, Outcome::TimedOut));
+            *ends.lock().unwrap() = true;
+            drop(hold);
+            assert!(outcomes.next().is_none());
+        }
+    });
+}

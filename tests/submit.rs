@@ -4,7 +4,7 @@ mod support;
 
 use ganger::{BatchHandle, CancelToken, Outcome, Retry, Runtime, Shutdown, StopReason};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -534,6 +534,57 @@ fn a_runtime_may_be_dropped_in_an_item_of_a_submitted_batch() {
                 });
             both.wait();
             assert_eq!(handle.join().summary().done(), 50);
+        }
+    });
+}
+
+/// The last handle of the runtime goes on a steward's thread, with what the batch owned, or with a report that nobody asks for: that does
+/// not wait for itself.
+#[test]
+fn what_a_batch_owned_may_be_the_last_handle_of_its_runtime() {
+    struct Own(
+        #[allow(dead_code, reason = "it is there to be dropped")] Arc<Runtime>,
+        Sender<()>,
+    );
+    impl Drop for Own {
+        fn drop(&mut self) {
+            let _ = self.1.send(());
+        }
+    }
+    watched(|| {
+        for threads in THREADS {
+            for in_report in [false, true] {
+                let rt = Arc::new(runtime(threads));
+                let (gone, is_gone) = channel();
+                let (hold, held) = channel::<()>();
+                let held = Mutex::new(held);
+                let own = Mutex::new(Some(Own(rt.clone(), gone)));
+                let handle = if in_report {
+                    let batch = rt.batch(0..1);
+                    batch.submit(move |_, _| {
+                        let _ = held.lock().unwrap().recv();
+                        Ok::<_, ()>(own.lock().unwrap().take())
+                    })
+                } else {
+                    let batch = rt.batch(0..1).with_state(move |_| {
+                        let _kept = &own;
+                    });
+                    batch.submit(move |(), _, _| {
+                        let _ = held.lock().unwrap().recv();
+                        Ok::<_, ()>(None)
+                    })
+                };
+                drop(rt);
+                if in_report {
+                    drop(handle);
+                    drop(hold);
+                } else {
+                    drop(hold);
+                    assert_eq!(handle.join().summary().done(), 1);
+                }
+                // `Own`'s runtime goes after this.
+                is_gone.recv().unwrap();
+            }
         }
     });
 }

@@ -6,14 +6,14 @@ use ganger::{Runtime, TaskHandle, TaskPanic};
 use std::panic::{panic_any, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 use support::forks::{
     Bad, Counted, Kind, Meeting, SEVERAL, Signal, all_around, all_around_with, all_sizes,
     assert_usable, named, rounds, runtime_of, thread_name,
 };
-use support::{THREADS, eventually, watched};
+use support::{THREADS, eventually, runtime, watched};
 
 /// A task that blocks until it is told to go on, and has begun.
 fn blocked<T: Send + 'static>(rt: &Runtime, result: T) -> (TaskHandle<T>, Arc<Signal>) {
@@ -530,5 +530,43 @@ fn a_capture_whose_drop_panics_is_a_panic_of_the_task() {
             assert_eq!(drops.load(Ordering::SeqCst), 2);
             assert_usable(&rt);
         });
+    });
+}
+
+/// Guests have all seats, and a worker visits for a task that waits for the next one: another worker visits for that.
+#[test]
+fn tasks_beside_guests_may_wait_for_one_another() {
+    watched(|| {
+        let rt = Arc::new(runtime(2));
+        let (hold, held) = channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        let guests: Vec<_> = (0..2)
+            .map(|_| {
+                let (rt, held) = (rt.clone(), held.clone());
+                let (sits, sitting) = channel();
+                let guest = thread::spawn(move || {
+                    rt.install(move || {
+                        sits.send(()).unwrap();
+                        let _ = held.lock().unwrap().recv();
+                    });
+                });
+                sitting.recv().unwrap();
+                guest
+            })
+            .collect();
+        for _ in 0..100 {
+            let (tell, told) = channel();
+            let (begins, begun) = channel();
+            let first = rt.spawn(move || {
+                begins.send(()).unwrap();
+                told.recv().unwrap()
+            });
+            begun.recv().unwrap();
+            let second = rt.spawn(move || tell.send(7).unwrap());
+            assert_eq!(first.join().unwrap(), 7);
+            second.join().unwrap();
+        }
+        drop(hold);
+        guests.into_iter().for_each(|it| it.join().unwrap());
     });
 }

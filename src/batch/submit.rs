@@ -169,10 +169,13 @@ impl<S: Source, P> Batch<S, P> {
             let stem = stem.upgrade().expect("whoever runs this has it");
             let tapped = Tapped::new(items, tap);
             let run = || batch.oversee(&make, body, caller, terms, tapped);
-            let ended = if *runs_items {
-                run()
-            } else {
-                frame::enter_unseated(&crew, stem.node(), run)
+            let ended = match frame::seat_in(&crew) {
+                _ if !*runs_items => frame::enter_unseated(&crew, stem.node(), run),
+                // In no other's name: those who wait for it wait for what it calls.
+                Some(seat) if !frame::has_node() => {
+                    frame::enter(&crew, seat, Some(stem.node()), run)
+                }
+                _ => run(),
             };
             // All that the batch owned is gone when its report comes.
             isolate::drop_quietly(make);

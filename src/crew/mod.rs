@@ -258,7 +258,8 @@ impl Crew {
     /// Whether there is something for worker `index` that does not wait for regions of this class to end.
     #[inline]
     pub(crate) fn has_visitors(&self, index: usize, class: Priority) -> bool {
-        self.mail.has_letters(index) || class <= Priority::Normal && self.tasks.has_normal()
+        self.mail.has_letters(index)
+            || class <= Priority::Normal && (self.tasks.has_normal() || self.calls.has_work())
     }
 
     /// Whether there are tasks that nobody has begun. A hint, exact after a fence.
@@ -269,10 +270,18 @@ impl Crew {
         self.tasks.has_normal() || is_any && (has(Priority::High) || has(Priority::Low))
     }
 
+    /// Whether there are tasks, or calls, that nobody has begun.
+    pub(crate) fn has_loose_work(&self) -> bool {
+        self.has_tasks() || self.calls.has_work()
+    }
+
     /// Whether there is work of this class that nobody has begun.
     pub(crate) fn has_work_of(&self, class: Priority) -> bool {
         match class {
-            Priority::Normal => self.tasks.has_normal() || self.board.has_work_of(class),
+            Priority::Normal => {
+                let is_loose = self.tasks.has_normal() || self.calls.has_work();
+                is_loose || self.board.has_work_of(class)
+            }
             class => {
                 self.classes.has(class)
                     && (self.tasks.has_classed(class) || self.board.has_work_of(class))

@@ -3,6 +3,7 @@
 use super::Plan;
 use crate::crew::Crew;
 use crate::fault::{self, Point};
+use crate::frame;
 use crate::isolate;
 use crate::stewards::Taken;
 use crate::tasks::{self, Task};
@@ -19,7 +20,7 @@ impl Plan {
         let builder = thread::Builder::new().name("ganger-steward".to_owned());
         builder.spawn(move || {
             while let Some(errand) = crew.stewards.next() {
-                look_after(&crew, errand, false);
+                frame::as_own(&crew, || look_after(&crew, errand, false));
             }
         })
     }

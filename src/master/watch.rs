@@ -76,6 +76,8 @@ impl<'p> Watch<'p> {
                 recv(alarm) -> _ => {}
             }
         }
+        // Wanted by who came before the end, and looked at never since.
+        self.start_stewards();
         // Batches may go on, on the threads that called them.
         timers.leave();
         // What was spawned when the last one had looked for the last time.

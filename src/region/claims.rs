@@ -151,7 +151,7 @@ impl<'r> Claims<'r> {
         let (crew, class) = (self.region.crew, self.region.node.priority());
         let has_had_its_turn = self.unbooked_since_ns.saturating_sub(self.came_ns) >= TURN_NS;
         if has_had_its_turn {
-            return crew.board.has_other_work(self.entry()) || has_classes && crew.has_tasks();
+            return crew.board.has_other_work(self.entry()) || has_classes && crew.has_loose_work();
         }
         has_classes && !self.is_owed && crew.has_work_above(class)
     }

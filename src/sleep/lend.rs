@@ -1,6 +1,6 @@
 //! Seats that guests borrow while their workers sleep. The [module above](super) says how.
 
-use super::death::Visitor;
+use super::death::{Asleep, Visitor};
 use super::{AWAKE, LENT, ORPHANED, PARKED, Sleep, VISITING, take_off};
 use crate::fault::{self, Point};
 use crate::sync::{Ordering, fence};
@@ -41,6 +41,31 @@ impl Sleep {
         if found { Visit::Again } else { Visit::Nothing }
     }
 
+    /// As [`visit`](Self::visit). A visit may take long: nobody is to rely on this worker's watch meanwhile.
+    pub(super) fn visit_off_watch(
+        &self,
+        asleep: &mut Asleep<'_>,
+        work_visible: impl Fn() -> bool,
+        visit: impl Fn() -> bool,
+    ) -> Visit {
+        let is_lent = self.berths[asleep.index].status.load(Ordering::Relaxed) == LENT;
+        if asleep.rounds == 0 || !is_lent {
+            return self.visit(asleep.index, visit);
+        }
+        // If the visit unwinds there is no watch to pass on.
+        let rounds = std::mem::take(&mut asleep.rounds);
+        self.end_watch();
+        // Pairs with the fence of whoever relies on a watch.
+        fence(Ordering::SeqCst);
+        if work_visible() && self.searching() == 0 {
+            self.wake_one();
+        }
+        let visited = self.visit(asleep.index, visit);
+        self.watches.fetch_add(1, Ordering::Relaxed);
+        asleep.rounds = rounds;
+        visited
+    }
+
     /// Calls a worker for something that guests do not do, where guests have the seats of all workers. That must have been stored
     /// before a `SeqCst` fence, which must stand before this call.
     pub(crate) fn call_lent(&self) {
@@ -50,11 +75,11 @@ impl Sleep {
             return;
         }
         // Who sits in an orphaned berth looks when it comes.
-        let is_there = |index: &usize| {
-            let status = self.berths[*index].status.load(Ordering::Relaxed);
-            status == LENT || status == VISITING
+        let find = |wanted| {
+            (0..self.workers)
+                .find(|index| self.berths[*index].status.load(Ordering::Relaxed) == wanted)
         };
-        if let Some(index) = (0..self.workers).find(is_there) {
+        if let Some(index) = find(LENT).or_else(|| find(VISITING)) {
             self.call(index);
         }
     }

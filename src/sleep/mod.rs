@@ -237,7 +237,7 @@ impl Sleep {
                 asleep.wake_up();
                 return false;
             }
-            match self.visit(index, &visit) {
+            match self.visit_off_watch(&mut asleep, &work_visible, &visit) {
                 Visit::Awake => break,
                 Visit::Again => continue,
                 Visit::Nothing => {}

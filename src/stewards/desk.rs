@@ -43,6 +43,8 @@ pub(super) struct Desk {
     pub(super) threads: usize,
     /// Those of them that the master is to start.
     pub(super) wanted: usize,
+    /// One could not be started.
+    pub(super) has_refused: bool,
 }
 
 /// What a steward is at.

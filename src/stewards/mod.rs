@@ -186,7 +186,14 @@ impl Stewards {
 
     /// Master: one that was wanted cannot be started.
     pub(crate) fn refuse(&self) {
-        self.desk.lock().threads -= 1;
+        let mut desk = self.desk.lock();
+        desk.threads -= 1;
+        desk.has_refused = true;
+    }
+
+    /// Whether one could not be started, ever: what nobody has begun may be so because of that.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.desk.lock().has_refused
     }
 
     /// Master, after that: an errand that perhaps no steward will come for. A stream, which is nothing without one, is told to end.

@@ -117,6 +117,9 @@ fn pull<I, M, F, D, R, E>(
         nap: is_alone.then_some(NAP),
     };
     let (counted, failed) = loop {
+        if (meanwhile.has_news)() {
+            (meanwhile.attend)();
+        }
         if !outlet.wait_for_room(&meanwhile) {
             break (false, outlet.why_stopped());
         }

@@ -114,6 +114,9 @@ mod polled {
                     return next;
                 }
                 let is_woken = || alarm.has_rung.load(Ordering::Relaxed) || outlet.is_stopped();
+                if (meanwhile.has_news)() {
+                    (meanwhile.attend)();
+                }
                 while !is_woken() {
                     (meanwhile.attend)();
                     let has_news = meanwhile.has_news;

@@ -199,7 +199,8 @@ impl<I: Input, P> Batch<Feed<I>, P> {
         let ending = CancelToken::new();
         let window = feed.window.unwrap_or(4 * crew.places().max(1));
         let stem = host.stem(&crew, batch.layout.priority);
-        let outlet = Outlet::new(window, feed.ordered, brake, ending.clone(), stem.clone());
+        let (places, ordered) = (crew.places(), feed.ordered);
+        let outlet = Outlet::new(window, places, ordered, brake, ending.clone(), stem.clone());
         let outlet = Arc::new(outlet);
         let outcomes = Outcomes::new(crew.clone(), outlet.clone());
         let token = outlet.brake().token().clone();

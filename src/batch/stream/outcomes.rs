@@ -76,7 +76,7 @@ impl<R, E> Iterator for Outcomes<R, E> {
             }
             // One look: a stop that comes after it is waited for.
             let is_stopped = outlet.is_stopped();
-            if is_stopped && outlet.stem().run(true) {
+            if is_stopped && outlet.stem().run(crew.stewards.has_refused()) {
                 // Nobody had begun it, and perhaps nobody would have.
                 continue;
             }

@@ -3,7 +3,7 @@
 //! # Protocol
 //!
 //! ```text
-//! puller:       wait for room (held + 1) ─ pull ─ ticket        sleeps while `held` is the window, until half of it is free
+//! puller:       wait for room (held + 1) ─ pull ─ ticket        sleeps while `held` is the window, until half of it is free, about
 //! participant:  the item's outcome                              wakes the consumer, if there is one to be given out now
 //! consumer:     all that are there, to its stash;
 //!               from that one (held − 1)                        sleeps while there is none to be given out; wakes the puller
@@ -63,6 +63,8 @@ pub(super) type Given<R, E> = Option<Result<Indexed<R, E>, StreamError>>;
 pub(super) struct Outlet<R, E> {
     desk: Mutex<Desk<R, E>>,
     window: u64,
+    /// The puller sleeps until no more are held than this: half of the window, but not if workers might have nothing to do meanwhile.
+    low: u64,
     /// Items that are being pulled, or were, and whose outcomes were not handed out.
     held: AtomicU64,
     /// Those of them that have no outcome yet. Changed under the lock, save by the puller until it closes.
@@ -111,6 +113,7 @@ enum End {
 impl<R, E> Outlet<R, E> {
     pub(super) fn new(
         window: usize,
+        places: usize,
         ordered: bool,
         brake: Arc<Brake>,
         ending: CancelToken,
@@ -131,6 +134,7 @@ impl<R, E> Outlet<R, E> {
         Self {
             desk: Mutex::new(desk),
             window: window as u64,
+            low: (window / 2).max((window - 1).min(places)) as u64,
             held: AtomicU64::new(0),
             owed: AtomicU64::new(0),
             is_short: AtomicBool::new(false),
@@ -170,7 +174,7 @@ impl<R, E> Outlet<R, E> {
             }
             (meanwhile.attend)();
             // Not for each place that gets free: one wake-up for half a window.
-            let has_room = || self.held.load(Ordering::Relaxed) <= self.window / 2;
+            let has_room = || self.held.load(Ordering::Relaxed) <= self.low;
             let look = || self.is_stopped() || (meanwhile.has_news)() || has_room();
             self.puller.0.sleep(meanwhile.nap, look);
         }
@@ -253,7 +257,7 @@ impl<R, E> Outlet<R, E> {
 
     fn hand_out(&self, indexed: Indexed<R, E>) -> Indexed<R, E> {
         // Each number once on the way down: the puller does not sleep above the window.
-        if self.held.fetch_sub(1, Ordering::Relaxed) == self.window / 2 + 1 {
+        if self.held.fetch_sub(1, Ordering::Relaxed) == self.low + 1 {
             // Pairs with the fence of a puller that falls asleep.
             fence(Ordering::SeqCst);
             self.puller.0.rouse();

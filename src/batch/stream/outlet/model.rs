@@ -20,6 +20,7 @@ fn outlet(ground: &Ground, window: usize, ordered: bool) -> Far {
     let stem = Stem::new(ground.crew(), None);
     Arc::new(Outlet::new(
         window,
+        1,
         ordered,
         brake,
         CancelToken::new(),
