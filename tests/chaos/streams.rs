@@ -170,10 +170,10 @@ fn check(call: &Call, index: usize, outcome: &Outcome<Token, Token>) {
         Outcome::Done(result) => begun >= 1 && end == End::Done && result.is_alive(),
         Outcome::Failed(error) => begun >= 1 && end == End::Failed && error.is_alive(),
         Outcome::Panicked(_) => begun >= 1 && end == End::Panicked,
-        // It may still run.
+        // It may still run, or its thread was kept from its first line for so long.
         Outcome::TimedOut => {
             call.stage.totals.count(Fault::TimedOut);
-            begun >= 1 && policy.is_some_and(|policy| policy.item_deadline.is_some())
+            policy.is_some_and(|policy| policy.item_deadline.is_some())
         }
         Outcome::Cancelled => begun == 0 || end == End::Left,
         _ => false,
