@@ -62,6 +62,10 @@ pub(crate) struct Local<'t> {
     tasks: &'t Tasks,
     index: usize,
     queue: Deque<Task>,
+    /// The queue, of [`Tasks::queues`], that is looked at first when a burst next comes to an end of this one.
+    turn: Cell<usize>,
+    /// Whether that is owed in this burst.
+    is_owed: Cell<bool>,
 }
 
 impl Tasks {
@@ -88,6 +92,8 @@ impl Tasks {
             tasks: self,
             index,
             queue: queue.expect("one worker at a time"),
+            turn: Cell::new(index),
+            is_owed: Cell::new(false),
         }
     }
 
@@ -118,7 +124,7 @@ impl Tasks {
 
     /// Takes one of the normal class, for a thread that is no worker.
     pub(crate) fn pop(&self) -> Option<Task> {
-        self.find(0, Injector::steal)
+        self.find(0, &Injector::steal)
     }
 
     /// Whether there are any of the normal class. A hint, exact after a fence.
@@ -186,17 +192,37 @@ impl Tasks {
         self.is_cancelled.load(Ordering::Relaxed)
     }
 
+    /// How many queues there are: the injectors, and after them those of the workers.
+    fn queues(&self) -> usize {
+        self.shards.len() + self.stealers.len()
+    }
+
     /// From the injectors, that of `first` first, then from the workers' queues.
-    fn find(&self, first: usize, take: impl Fn(&Injector<Task>) -> Steal<Task>) -> Option<Task> {
-        let (before, after) = self.shards.split_at(first);
-        let shards = after.iter().chain(before).filter(|shard| !shard.is_empty());
-        let mut found = shards.map(|shard| until_sure(|| take(shard)));
-        found.find_map(|task| task).or_else(|| {
-            let locals = self.stealers.iter().filter(|local| !local.is_empty());
-            locals
-                .map(|local| until_sure(|| local.steal()))
-                .find_map(|task| task)
-        })
+    fn find(&self, first: usize, take: &impl Fn(&Injector<Task>) -> Steal<Task>) -> Option<Task> {
+        let shards = (first..self.shards.len()).chain(0..first);
+        let locals = self.shards.len()..self.queues();
+        shards
+            .chain(locals)
+            .find_map(|queue| self.take_from(queue, take))
+    }
+
+    fn take_from(
+        &self,
+        queue: usize,
+        take: &impl Fn(&Injector<Task>) -> Steal<Task>,
+    ) -> Option<Task> {
+        match queue.checked_sub(self.shards.len()) {
+            None => {
+                let shard = &self.shards[queue];
+                let found = (!shard.is_empty()).then(|| until_sure(|| take(shard)));
+                found.flatten()
+            }
+            Some(local) => {
+                let local = &self.stealers[local];
+                let found = (!local.is_empty()).then(|| until_sure(|| local.steal()));
+                found.flatten()
+            }
+        }
     }
 }
 
@@ -215,10 +241,28 @@ impl Local<'_> {
     #[inline]
     pub(crate) fn next(&self) -> Option<Task> {
         self.queue.pop().or_else(|| {
-            self.tasks.find(self.index, |shard| {
-                shard.steal_batch_with_limit_and_pop(&self.queue, BATCH)
-            })
+            let take =
+                |shard: &Injector<Task>| shard.steal_batch_with_limit_and_pop(&self.queue, BATCH);
+            self.next_in_turn(&take)
+                .or_else(|| self.tasks.find(self.index, &take))
         })
+    }
+
+    /// A burst has ended.
+    #[inline]
+    pub(crate) fn end_burst(&self) {
+        self.is_owed.set(true);
+    }
+
+    /// Once in a burst: from the queue whose turn it is.
+    #[inline]
+    fn next_in_turn(&self, take: &impl Fn(&Injector<Task>) -> Steal<Task>) -> Option<Task> {
+        if !self.is_owed.take() {
+            return None;
+        }
+        let turn = (self.turn.get() + 1) % self.tasks.queues();
+        self.turn.set(turn);
+        self.tasks.take_from(turn, take)
     }
 }
 

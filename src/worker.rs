@@ -345,7 +345,10 @@ fn visit(crew: &Crew, index: usize, local: &Local<'_>, turns: &RefCell<Turns>) -
 /// Runs `first` and what comes after it of its class, for so long that looking elsewhere costs little of it.
 fn run_tasks(crew: &Crew, index: usize, local: &Local<'_>, slice: Slice, first: Task) {
     match slice.class {
-        Priority::Normal => run_burst(crew, index, slice, first, || local.next()),
+        Priority::Normal => {
+            run_burst(crew, index, slice, first, || local.next());
+            local.end_burst();
+        }
         class => frame::in_class(class, || {
             run_burst(crew, index, slice, first, || crew.take_classed(class));
         }),

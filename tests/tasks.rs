@@ -245,6 +245,71 @@ fn as_many_tasks_as_workers_all_meet() {
     });
 }
 
+/// Tasks each of which spawns the next, until told to stop: so many chains of them, which have all begun.
+fn chains(rt: &Arc<Runtime>, chains: usize) -> Arc<AtomicUsize> {
+    fn link(rt: &Arc<Runtime>, stop: &Arc<AtomicUsize>) {
+        if stop.load(Ordering::Relaxed) == 0 {
+            let (next, flag) = (rt.clone(), stop.clone());
+            rt.spawn_detached(move || link(&next, &flag));
+        }
+    }
+    let stop = Arc::new(AtomicUsize::new(0));
+    let all = Arc::new(Meeting::new(chains));
+    for _ in 0..chains {
+        let (rt, stop, all) = (Arc::clone(rt), stop.clone(), all.clone());
+        rt.clone().spawn_detached(move || {
+            link(&rt, &stop);
+            all.come();
+        });
+    }
+    all.wait();
+    stop
+}
+
+#[test]
+fn tasks_that_spawn_tasks_without_end_keep_none_from_outside_waiting() {
+    watched(|| {
+        for workers in SEVERAL {
+            for kind in Kind::BOTH {
+                let rt = Arc::new(runtime_of(kind, workers));
+                // Each worker always has some of its own.
+                let stop = chains(&rt, 4 * workers);
+                for i in 0..rounds(20) {
+                    assert_eq!(rt.spawn(move || i).join().unwrap(), i);
+                }
+                stop.store(1, Ordering::Relaxed);
+            }
+        }
+    });
+}
+
+/// Nor those that a worker has moved to itself, and does not come to.
+#[test]
+fn tasks_that_spawn_tasks_without_end_keep_none_behind_a_long_one_waiting() {
+    watched(|| {
+        for workers in [2, 3, 8] {
+            let rt = Arc::new(runtime(workers));
+            for _ in 0..rounds(10) {
+                let stop = chains(&rt, 4 * (workers - 1));
+                let (last, ran) = (Signal::shared(), Arc::new(AtomicUsize::new(0)));
+                // The first one occupies a worker until all the others have run, of which that has moved some to itself.
+                let waits = last.clone();
+                let first = rt.spawn(move || waits.wait());
+                for _ in 0..40 {
+                    let (last, ran) = (last.clone(), ran.clone());
+                    rt.spawn_detached(move || {
+                        if ran.fetch_add(1, Ordering::Relaxed) == 39 {
+                            last.set();
+                        }
+                    });
+                }
+                first.join().unwrap();
+                stop.store(1, Ordering::Relaxed);
+            }
+        }
+    });
+}
+
 #[test]
 fn a_task_runs_while_the_one_that_spawned_it_blocks() {
     watched(|| {

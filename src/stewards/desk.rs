@@ -254,8 +254,10 @@ mod tests {
 
     #[test]
     fn without_a_steward_streams_strand_and_batches_wait_for_those_that_will_be_done() {
-        let mut desk = Desk::default();
-        desk.threads = 1;
+        let mut desk = Desk {
+            threads: 1,
+            ..Desk::default()
+        };
         put(&mut desk, LOW);
         assert!(desk.begin().is_some(), "this thread is the steward");
         put(&mut desk, LOW);

@@ -176,7 +176,6 @@ fn check(call: &Call, index: usize, outcome: &Outcome<Token, Token>) {
             policy.is_some_and(|policy| policy.item_deadline.is_some())
         }
         Outcome::Cancelled => begun == 0 || end == End::Left,
-        _ => false,
     };
     call.check(right, || {
         format!("item {index}: {outcome:?}, begun {begun} times, {end:?}")
