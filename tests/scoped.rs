@@ -247,9 +247,13 @@ fn what_is_handed_in_may_call_the_runtime_of_who_waits() {
                     let back = back.clone();
                     move |i: usize, _ctx: &Ctx<'_>| Ok::<_, ()>(back.install(|| i + 1))
                 };
+                // One after the other: what is not waited for would occupy the workers, and its calls are strangers to the wait.
                 let joined = inner.batch(0..5_usize).submit(calls.clone()).join();
+                let joined = joined.into_results().unwrap().iter().sum();
                 let drawn = inner.batch(0..5_usize).submit(calls.clone()).outcomes();
+                let drawn = drawn.filter_map(|(_, outcome)| outcome.done()).sum();
                 let streamed = inner.stream(0..5_usize).run(calls.clone());
+                let streamed = streamed.filter_map(|next| next.ok()?.1.done()).sum();
                 // Nobody asks for these: the scope waits for them.
                 let left = AtomicUsize::new(0);
                 inner.scope(|scope| {
@@ -260,12 +264,7 @@ fn what_is_handed_in_may_call_the_runtime_of_who_waits() {
                     });
                     drop(batch);
                 });
-                [
-                    joined.into_results().unwrap().iter().sum(),
-                    drawn.filter_map(|(_, outcome)| outcome.done()).sum(),
-                    streamed.filter_map(|next| next.ok()?.1.done()).sum(),
-                    10 + left.load(Ordering::Relaxed),
-                ]
+                [joined, drawn, streamed, 10 + left.load(Ordering::Relaxed)]
             });
             assert_eq!(sums, [15; 4]);
         }
