@@ -21,7 +21,7 @@ use crate::frame;
 use crate::help::{self, EXPOSE_NS, has_work_within, help_within};
 use crate::hook;
 use crate::isolate::NoUnwind;
-use crate::participation::{participate, take_over};
+use crate::participation::{abandon, participate, take_over};
 use crate::policy::{enlist, partition};
 use crate::priority::Priority;
 use crate::range::Span;
@@ -271,6 +271,10 @@ fn wait_for_the_end(
                 continue;
             }
         }
+        // All who would come to it may hang in items.
+        if !may_run && (has_work || entry.has_held()) && region.is_stopped() && abandon(region) {
+            continue;
+        }
         if !used && !has_work && region.task.close(&|| region.try_close()) {
             return now_ns;
         }
@@ -328,7 +332,8 @@ fn wait_for_the_end(
                     true => entry.has_held() || has_work_within(crew, &region.node, worker),
                     false => chair.may_run() || help::has_work_at_home(&region.node),
                 };
-                is_over || has_come || region.task.has_news() || helps()
+                let has_news = !region.caller_runs && region.task.has_news();
+                is_over || has_come || has_news || helps()
             });
         });
         now_ns = crew.now_ns();

@@ -329,6 +329,11 @@ pub(crate) fn with_home<R>(body: impl FnOnce(Option<(&Crew, usize)>) -> R) -> R 
     body(crew.map(|crew| (crew, index)))
 }
 
+/// Whether this thread does work of some runtime: it sits there, or looks after something that somebody waits for.
+pub(crate) fn does_work() -> bool {
+    has_node() || with_crew(|crew| crew.is_some())
+}
+
 /// Whether somebody waits for what this thread does now.
 pub(crate) fn has_node() -> bool {
     with_node(|node| node.is_some())

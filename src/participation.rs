@@ -42,6 +42,20 @@ pub(crate) fn take_over_at_leisure(region: &Region<'_>, worker: usize, now_ns: u
     claims.revoke().then(|| stay(region, claims))
 }
 
+/// For a caller that runs no items, of a region that is stopped: gives up what nobody has begun, and nobody may come to. False if somebody else does,
+/// or there is nothing.
+#[cold]
+pub(crate) fn abandon(region: &Region<'_>) -> bool {
+    let (crew, seat) = (region.crew, region.crew.extra());
+    let run = || {
+        // A participant of what is stopped runs nothing.
+        let mut claims = Claims::new(region, seat, seat, crew.now_ns());
+        let finds = region.entry.has_work() || claims.revoke();
+        finds.then(|| stay(region, claims))
+    };
+    region.sit_in(run).flatten().is_some()
+}
+
 fn stay(region: &Region<'_>, mut claims: Claims<'_>) -> u64 {
     // Items that were claimed and are not accounted for would be waited for for ever.
     let no_unwind = NoUnwind::new();

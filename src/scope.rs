@@ -114,7 +114,7 @@ impl<'scope> Scope<'scope> {
             .for_each(CancelToken::cancel);
         for Kept { stem, ending } in kept {
             // As who joins it; a stream that nobody has begun ends so, and takes nothing.
-            if ending.is_some() || frame::with_crew(|crew| crew.is_some()) {
+            if ending.is_some() || frame::does_work() {
                 stem.run(ending.is_none() || crew.stewards.has_refused());
             }
             stem.wait_until(crew, || stem.is_over());

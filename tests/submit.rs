@@ -440,6 +440,34 @@ fn a_batch_ends_without_an_item_that_hangs() {
     });
 }
 
+/// Nobody comes to what was not begun: all workers are in items that hang.
+#[test]
+fn one_that_is_stopped_ends_though_all_workers_hang() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let (hold, held) = channel::<()>();
+            let held = Mutex::new(held);
+            let ledger: &'static Ledger = Box::leak(Box::default());
+            let items: Vec<_> = (0..1000).map(|i| ledger.make::<8>(i)).collect();
+            let batch = rt.batch(items).item_deadline(5 * MS).deadline(40 * MS);
+            let handle = batch.submit(move |item, _| {
+                let _ = held.lock().unwrap_or_else(|it| it.into_inner()).recv();
+                drop(item);
+                Ok::<_, ()>(())
+            });
+            let report = handle.join();
+            assert_eq!(report.stopped(), Some(StopReason::Deadline));
+            let summary = report.summary();
+            assert_eq!(summary.timed_out() + summary.cancelled(), 1000);
+            assert!(summary.timed_out() <= threads);
+            drop(hold);
+            drop(rt);
+            ledger.assert_settled();
+        }
+    });
+}
+
 #[test]
 fn items_that_end_as_they_are_left_behind_have_one_outcome() {
     watched(|| {

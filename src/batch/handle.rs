@@ -139,7 +139,7 @@ impl<R, E> BatchHandle<R, E> {
             return;
         }
         self.crew.process.enter();
-        if frame::with_crew(|crew| crew.is_some()) {
+        if frame::does_work() {
             self.stem.run(true);
         }
         self.stem

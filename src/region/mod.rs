@@ -108,6 +108,11 @@ impl Region<'_> {
         sleep.searching() == 0 && (sleep.parked() > 0 || self.crew.has_sleeper(&self.node))
     }
 
+    /// Whether no further item is begun.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.task.stop().is_some_and(CancelToken::is_cancelled)
+    }
+
     /// Looks for one more runner, if work that would take this thread `rest_ns` more pays for it: somebody idle, else a
     /// thread that sleeps until one of our ancestors ends and may run this meanwhile. The work must have been stored before a
     /// `SeqCst` fence.

@@ -49,6 +49,7 @@ pub(super) struct Desk {
 
 /// What a steward is at.
 struct Task {
+    number: u64,
     kind: Kind,
     /// Whether it counts among those that have begun.
     counts: bool,
@@ -74,7 +75,13 @@ impl Desk {
         let (kind, taken) = self.take()?;
         let counts = true;
         self.begun[kind.place()] += 1;
-        self.at_it.insert(id(), Task { kind, counts });
+        let number = taken.number;
+        let task = Task {
+            number,
+            kind,
+            counts,
+        };
+        self.at_it.insert(id(), task);
         Some(taken)
     }
 
@@ -89,11 +96,14 @@ impl Desk {
         self.idle.push((id(), current()));
     }
 
-    /// The one of this number has ended, which this thread has done.
+    /// The one of this number has ended, which this thread has done: a steward, or whoever does what none comes for, which may be a steward that is at
+    /// something else.
     pub(super) fn end(&mut self, number: u64) {
         self.open.remove(&number);
-        self.count(false);
-        self.at_it.remove(&id());
+        if self.at_it.get(&id()).is_some_and(|it| it.number == number) {
+            self.count(false);
+            self.at_it.remove(&id());
+        }
         if self.is_closed {
             // Those that had nothing to do because of this one go on, or leave.
             self.wake_all();

@@ -63,7 +63,7 @@ impl<T> TaskHandle<T> {
     ///
     /// If the task panicked, or was [cancelled](crate::Shutdown::CancelQueued).
     pub fn join(self) -> Result<T, TaskError> {
-        if frame::with_crew(|crew| crew.is_some()) {
+        if frame::does_work() {
             let worker = frame::seat_at(self.crew).unwrap_or(self.extra);
             self.task.run_if_unbegun(worker);
         }

@@ -322,7 +322,9 @@ impl<R: Send, E: Send> Deposit<R, E> for Arc<Outlet<R, E>> {
             return;
         }
         desk.ready.push(index, outcome);
-        let waits = desk.naps && self.is_short.load(Ordering::Relaxed);
+        // A waker does not look by itself, though who left it may nap by now.
+        let naps = desk.naps && desk.waker.is_none();
+        let waits = naps && self.is_short.load(Ordering::Relaxed);
         let is_few = desk.ready.len() < FEW.min(self.window as usize / 4);
         if desk.ready.has_next() && !(waits && is_few) {
             let waker = desk.waker.take();
