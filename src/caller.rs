@@ -327,7 +327,8 @@ fn wait_for_the_end(
                 let used = entry.is_used();
                 let has_work = entry.has_work();
                 let is_over = !used && !has_work && !region.task.expects_more();
-                let has_come = may_run && (has_work || used && nap.is_none());
+                let may_sit = region.caller_runs || region.has_free_seat();
+                let has_come = may_run && (has_work && may_sit || used && nap.is_none());
                 let mut helps = || match may_run {
                     true => entry.has_held() || has_work_within(crew, &region.node, worker),
                     false => chair.may_run() || help::has_work_at_home(&region.node),

@@ -240,7 +240,7 @@ fn region_within<R>(
         return None;
     }
     // Without a seat of its own: where the caller runs no items.
-    let has_seat = |posted: &Region<'_>| worker != crew.extra() || !posted.caller_runs;
+    let has_seat = |posted: &Region<'_>| worker != crew.extra() || posted.has_free_seat();
     let mut with = Some(with);
     let mut posted = crew.board.posted(0).filter(|entry| wanted(entry));
     posted.find_map(|entry| {

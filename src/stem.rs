@@ -12,10 +12,13 @@ use crate::lineage::Node;
 use crate::priority::Priority;
 use crate::stewards::Errand;
 use crate::sync::{AtomicBool, Mutex, Ordering, fence};
-use crate::wait::Wait;
+use crate::wait::{Naps, Wait};
 use crate::waiter::Waiter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// How often a thread without a seat naps beside work that nobody takes, before it does.
+const PATIENCE: u32 = 2;
 
 /// See the [module](self).
 pub(crate) struct Stem {
@@ -117,7 +120,7 @@ impl Stem {
     }
 
     /// Waits until `done` says so. A thread that sits in `crew` helps meanwhile with this and nothing else; another one sleeps, but for what
-    /// this needs of the runtime that it is a worker of.
+    /// this needs of the runtime that it is a worker of; and if it does work that others wait for, it helps when nobody else does.
     /// Whoever makes that true fences (`SeqCst`) and [rouses](Self::rouse).
     pub(crate) fn wait_until(&self, crew: &Crew, done: impl Fn() -> bool) {
         self.wait_napping(crew, |_| None, done);
@@ -143,17 +146,41 @@ impl Stem {
             }
             .until(&done);
         }
-        let mut times = 0..=u32::MAX;
+        // It does work that others wait for, perhaps all who could come to this.
+        let stands_in = frame::does_work() && crew.lets_callers_run();
+        let sees_work = || stands_in && help::has_work_within(crew, &self.node, crew.extra());
+        let (mut times, mut naps, mut in_vain) = (0..=u32::MAX, Naps::default(), 0);
         while !done() {
             // What is waited for may broadcast, and those who wait for this thread are wanted for that, as it is; or it may call the runtime of
             // which this thread is a worker.
             if help::read_mail_for_all() || help::help_at_home(&self.node) {
                 continue;
             }
-            let look = || done() || help::has_mail() || help::has_work_at_home(&self.node);
-            let time = times.next().unwrap_or(u32::MAX);
-            self.waiter.sleep(nap(time), look);
+            let sees_more = sees_work();
+            if sees_more && (crew.is_anybody_dozing() || in_vain >= PATIENCE) && self.stand_in(crew)
+            {
+                (naps, in_vain) = (Naps::default(), 0);
+                continue;
+            }
+            let nap = if sees_more {
+                in_vain += 1;
+                Some(naps.next())
+            } else {
+                nap(times.next().unwrap_or(u32::MAX))
+            };
+            let has_come = || help::has_mail() || help::has_work_at_home(&self.node);
+            let look = || done() || has_come() || !sees_more && sees_work();
+            let sleep = || self.waiter.sleep(nap, look);
+            if stands_in { crew.doze(sleep) } else { sleep() }
         }
+    }
+
+    /// For a thread without a seat, where nobody else comes: runs items on that of who looks after them, one such thread at a time.
+    #[cold]
+    fn stand_in(&self, crew: &Crew) -> bool {
+        let nobody = crew.extra();
+        help::help_within(crew, &self.node, nobody)
+            || help::take_over_within(crew, &self.node, nobody)
     }
 
     /// Wakes those who wait for who waits for this.

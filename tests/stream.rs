@@ -518,6 +518,73 @@ fn items_may_stream_themselves() {
 }
 
 /// The input's `next` may use the runtime, and the consumer of one stream may be the input of another.
+/// All workers ask for outcomes of the last one.
+#[test]
+fn streams_can_be_chained_where_all_workers_wait_for_them() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = Arc::new(runtime(threads));
+            let asks: Vec<_> = (0..threads)
+                .map(|_| {
+                    let inner = rt.clone();
+                    rt.spawn(move || {
+                        let done = |next: Result<(usize, Outcome<usize, ()>), _>| {
+                            next.unwrap().1.done().unwrap()
+                        };
+                        let first = inner.stream(0..200_usize).run(|i, _| Ok(i));
+                        let second = inner.stream(first.map(done)).run(|i, _| Ok(i + 1));
+                        let third = inner.stream(second.map(done)).run(|i, _| Ok(i + 1));
+                        third.map(done).sum::<usize>()
+                    })
+                })
+                .collect();
+            for ask in asks {
+                assert_eq!(ask.join().unwrap(), (2..202).sum());
+            }
+        }
+    });
+}
+
+/// From each to the other and back, by streams and by batches that are handed in, which stewards may begin before anybody asks.
+#[test]
+fn two_runtimes_may_hand_in_to_each_other() {
+    fn streamed(runtimes: [Arc<Runtime>; 2], depth: usize) -> usize {
+        if depth == 0 {
+            return 1;
+        }
+        let [here, there] = runtimes;
+        let swapped = [there.clone(), here.clone()];
+        let outcomes = there
+            .stream(0..2)
+            .run(move |_: usize, _| Ok::<_, ()>(streamed(swapped.clone(), depth - 1)));
+        all(outcomes)
+            .into_iter()
+            .map(|it| it.1.done().unwrap())
+            .sum()
+    }
+    fn submitted(runtimes: [Arc<Runtime>; 2], depth: usize) -> usize {
+        if depth == 0 {
+            return 1;
+        }
+        let [here, there] = runtimes;
+        let swapped = [there.clone(), here.clone()];
+        let batch = there
+            .batch(0..2)
+            .submit(move |_: usize, _| Ok::<_, ()>(submitted(swapped.clone(), depth - 1)));
+        thread::yield_now();
+        batch.join().into_results().unwrap().into_iter().sum()
+    }
+    watched(|| {
+        for threads in THREADS {
+            for _ in 0..5 {
+                let runtimes = [0, 1].map(|_| Arc::new(runtime(threads)));
+                assert_eq!(streamed(runtimes.clone(), 4), 16);
+                assert_eq!(submitted(runtimes, 4), 16);
+            }
+        }
+    });
+}
+
 #[test]
 fn streams_can_be_chained() {
     watched(|| {
@@ -698,11 +765,22 @@ fn who_has_polled_is_woken_though_it_has_asked_in_between() {
     });
 }
 
-/// One worker asks for the outcomes: what the input waits for is run by who pulls it, or by that worker.
+/// All workers ask for outcomes: what the input waits for is run by who pulls it, or by them.
 #[test]
 fn an_input_may_wait_for_work_of_its_runtime() {
     type Wait = fn(&Runtime, usize) -> usize;
-    let waits: [Wait; 6] = [
+    let waits: [Wait; 8] = [
+        |rt, i| {
+            let outcomes = rt.stream(i..i + 1).run(|i, _| Ok::<_, ()>(i));
+            all(outcomes).pop().unwrap().1.done().unwrap()
+        },
+        |rt, i| {
+            let batch = rt.batch(i..i + 1).submit(|i, _| Ok::<_, ()>(i));
+            // Best after a steward has begun it.
+            thread::yield_now();
+            let (_, outcome) = batch.outcomes().next().unwrap();
+            outcome.done().unwrap()
+        },
         |rt, i| rt.spawn(move || i).join().unwrap(),
         |rt, i| {
             let batch = rt.batch(i..i + 1).submit(|i, _| Ok::<_, ()>(i));

@@ -72,7 +72,8 @@ impl<R, E> BatchHandle<R, E> {
     /// Waits until the batch has ended: its report.
     ///
     /// A thread that does work of some runtime runs the batch itself, if nobody has begun it; one that sits in the batch's own helps with it,
-    /// and runs nothing else. So one worker does not wait for itself. A thread from outside sleeps.
+    /// and runs nothing else. So one worker does not wait for itself. A thread from outside sleeps; if it works for another runtime, it runs items
+    /// of the batch where nobody else comes for them (not with [`run_on_caller(false)`](crate::Builder::run_on_caller)).
     pub fn join(self) -> Report<R, E> {
         self.wait_until(|| false);
         self.ending.take().expect("it has ended")

@@ -122,6 +122,11 @@ impl Region<'_> {
         }
     }
 
+    /// Whether a thread without a seat may [sit](Self::sit_in) here now. A hint.
+    pub(crate) fn has_free_seat(&self) -> bool {
+        !self.caller_runs && !self.is_taken.load(Ordering::Relaxed)
+    }
+
     /// Does `run` on the seat of a caller that runs no items, which nobody else has meanwhile; none if somebody has it. For the caller itself, once
     /// no worker is left, and for a thread without a seat that waits for this.
     pub(crate) fn sit_in<R>(&self, run: impl FnOnce() -> R) -> Option<R> {

@@ -18,7 +18,9 @@ use std::task::{Context, Poll};
 /// [`Ctx::is_cancelled`](crate::Ctx::is_cancelled). The drop does not wait for them.
 ///
 /// A thread that sits in the stream's runtime helps with its items while it waits here, and runs nothing else; so one worker does not
-/// wait for itself. A thread from outside sleeps. One that is a worker of another runtime runs what the items call of that.
+/// wait for itself. A thread from outside sleeps. One that is a worker of another runtime runs what the items call of that. One that
+/// pulls the input of another stream, or works for another runtime, runs items where nobody else comes for them
+/// (not with [`run_on_caller(false)`](crate::Builder::run_on_caller)): so streams may be chained on any thread.
 #[must_use = "dropping it cancels the stream"]
 pub struct Outcomes<R, E> {
     crew: Arc<Crew>,
