@@ -90,6 +90,7 @@ impl Call<'_> {
                 _ => Chair::take(self.crew),
             };
             let runs = chair.may_run();
+            let own_chair = AtomicBool::new(false);
             let region = Region {
                 task: self.task,
                 items: self.items,
@@ -98,7 +99,7 @@ impl Call<'_> {
                 node: frame::node(parent, entry.waiter(), self.crew, self.priority),
                 site: self.site,
                 caller_runs: runs,
-                is_taken: AtomicBool::new(false),
+                is_taken: self.task.chair().unwrap_or(&own_chair),
                 remaining: AtomicU64::new(self.len as u64),
             };
             let began_ns = self.crew.now_ns();

@@ -468,6 +468,76 @@ fn one_that_is_stopped_ends_though_all_workers_hang() {
     });
 }
 
+/// Of a batch that is run again in part there are two regions. Those who stand in for workers that do not come are one at a time, in whichever.
+#[test]
+fn those_who_stand_in_for_workers_keep_out_of_each_others_way() {
+    const ITEMS: usize = 5000;
+    watched(|| {
+        let (rt, others) = (Arc::new(runtime(1)), Arc::new(runtime(2)));
+        for _ in 0..20 {
+            let (runs, ended) = (Tally::new(ITEMS), AtomicUsize::new(0));
+            let (sits, sitting) = channel();
+            let (hold, held) = channel::<()>();
+            let (sits, sitting) = (Mutex::new(sits), Mutex::new(sitting));
+            let (held, hold) = (Mutex::new(held), Mutex::new(Some(hold)));
+            let drawn = Mutex::new(None);
+            // The only worker is busy, so that the scope does not take its seat.
+            let (go, gone) = channel::<()>();
+            let (comes, come) = channel();
+            rt.spawn_detached(move || {
+                comes.send(()).unwrap();
+                let _ = gone.recv();
+            });
+            come.recv().unwrap();
+            let go = Mutex::new(Some(go));
+            let calls = || {
+                rt.scope(|scope| {
+                    let batch = rt
+                        .batch(0..ITEMS)
+                        .retry(Retry::fixed(3, Duration::ZERO))
+                        .item_deadline(Duration::from_secs(3600));
+                    let handle = batch.submit_in(scope, |i, ctx| {
+                        runs.mark(i);
+                        if i == 0 {
+                            // The worker has it, and comes to nothing else.
+                            sits.lock().unwrap().send(()).unwrap();
+                            let _ = held.lock().unwrap().recv();
+                            return Ok(i);
+                        }
+                        burn(Duration::from_nanos(500 + i as u64 * 37 % 2000));
+                        if ctx.attempt() <= (i % 3) as u32 {
+                            return Err(());
+                        }
+                        if ended.fetch_add(1, Ordering::Relaxed) == ITEMS - 2 {
+                            hold.lock().unwrap().take();
+                        }
+                        Ok(i)
+                    });
+                    go.lock().unwrap().take();
+                    sitting.lock().unwrap().recv().unwrap();
+                    // This thread waits for the scope's end, and another one for the outcomes, likewise.
+                    let (others, handle) = (others.clone(), Mutex::new(Some(handle)));
+                    *drawn.lock().unwrap() = Some(thread::spawn(move || {
+                        others.batch(0..1).map(|_| {
+                            let handle = handle.lock().unwrap().take().unwrap();
+                            handle.outcomes().collect::<Vec<_>>()
+                        })
+                    }));
+                })
+            };
+            // In an item of the other runtime, both.
+            others.batch(0..1).for_each(|_| calls());
+            let drawing = drawn.lock().unwrap().take().unwrap();
+            let outcomes = drawing.join().unwrap().pop().unwrap();
+            assert_eq!(outcomes.len(), ITEMS);
+            for (index, outcome) in outcomes {
+                assert_eq!(outcome.done(), Some(index));
+            }
+            (0..ITEMS).for_each(|i| assert_eq!(usize::from(runs.times(i)), 1 + i % 3));
+        }
+    });
+}
+
 #[test]
 fn items_that_end_as_they_are_left_behind_have_one_outcome() {
     watched(|| {

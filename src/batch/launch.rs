@@ -11,6 +11,7 @@ use crate::range::Span;
 use crate::region::{Claims, Items, Task};
 use crate::seat::Share;
 use crate::summary::WorkerShare;
+use crate::sync::AtomicBool;
 use crate::waiter::Waiter;
 use std::ops::Range;
 use std::panic::Location;
@@ -34,6 +35,11 @@ pub(super) trait Job: Sync {
     /// As [`Task::has_news`].
     fn has_news(&self) -> bool {
         false
+    }
+
+    /// As [`Task::chair`].
+    fn chair(&self) -> Option<&AtomicBool> {
+        None
     }
 
     /// As [`Task::give_up`], of these items.
@@ -71,6 +77,10 @@ impl<J: Job> Task for Segment<'_, J> {
 
     fn stop(&self) -> Option<&CancelToken> {
         self.job.stop()
+    }
+
+    fn chair(&self) -> Option<&AtomicBool> {
+        self.job.chair()
     }
 
     fn give_up(&self, items: Span) {

@@ -29,7 +29,7 @@ use crate::policy::retry::Retry;
 use crate::region::Claims;
 use crate::report::Report;
 use crate::summary::{Counts, StopReason, Summary, WorkerShare};
-use crate::sync::Mutex;
+use crate::sync::{AtomicBool, Mutex};
 use crate::waiter::Waiter;
 use std::ops::Range;
 use std::sync::Arc;
@@ -54,6 +54,8 @@ pub(super) struct Overseen<'o, P, M, F, D, K, R, E> {
     pub(super) outcomes: K,
     pub(super) again: Again<Outcome<R, E>>,
     pub(super) desk: Desk,
+    /// Somebody sits on the seat of whoever looks after this, in one of its regions: posts and progress know participants by their seats.
+    pub(super) chair: AtomicBool,
 }
 
 /// What all participants add to.
@@ -243,6 +245,10 @@ where
 
     fn has_news(&self) -> bool {
         Overseen::has_news(self)
+    }
+
+    fn chair(&self) -> Option<&AtomicBool> {
+        Some(&self.chair)
     }
 
     fn give_up(&self, items: Range<usize>) {

@@ -23,6 +23,7 @@ use crate::priority::Priority;
 use crate::range::Span;
 use crate::region::{Claims, Items, Region, Task};
 use crate::summary::Counts;
+use crate::sync::AtomicBool;
 use crate::waiter::Waiter;
 use std::panic::Location;
 
@@ -57,6 +58,10 @@ where
 
     fn expects_more(&self) -> bool {
         self.0.again.is_waiting()
+    }
+
+    fn chair(&self) -> Option<&AtomicBool> {
+        Some(&self.0.chair)
     }
 
     /// Those that come back keep the failures that they had.

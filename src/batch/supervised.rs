@@ -16,6 +16,7 @@ use super::watch::Watch;
 use super::{Batch, Source, StatefulBatch};
 use crate::report::Report;
 use crate::slots::Slots;
+use crate::sync::AtomicBool;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Instant;
@@ -100,6 +101,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
                 outcomes: into,
                 again: Again::new(brake.clone()),
                 desk: Desk::default(),
+                chair: AtomicBool::new(false),
             };
             let mut launch_all = || launch(&crew, &layout, &overseen, caller, Some(&mut workers));
             if overseen.retry.is_none() {

@@ -62,6 +62,11 @@ pub(crate) trait Task: Sync {
         false
     }
 
+    /// Of several regions with one caller, what says that somebody sits on the seat of that one, in whichever of them: see [`Region::sit_in`].
+    fn chair(&self) -> Option<&AtomicBool> {
+        None
+    }
+
     /// These items will not be run. Called by whoever holds the claim on them; for tasks that have a [`stop`](Self::stop).
     fn give_up(&self, _items: Span) {
         unreachable!("a task that is not stopped runs all its items")
@@ -89,8 +94,9 @@ pub(crate) struct Region<'t> {
     pub(crate) site: Site,
     /// Whether the caller runs items, too, as long as there are workers. If not, others may [sit](Self::sit_in) on its seat.
     pub(crate) caller_runs: bool,
-    /// Of a caller that does not: INVARIANT(chair): somebody runs items on its seat, and nobody else does.
-    pub(crate) is_taken: AtomicBool,
+    /// Of a caller that does not: INVARIANT(chair): somebody runs items on its seat, and nobody else does: of this, and of all that
+    /// [share](Task::chair) it.
+    pub(crate) is_taken: &'t AtomicBool,
     /// Items that no participant has accounted for. Zero when all have ended.
     pub(crate) remaining: AtomicU64,
 }

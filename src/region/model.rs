@@ -12,9 +12,9 @@ impl Task for Nothing {
     fn participate(&self, _claims: &mut Claims<'_>) {}
 }
 
-/// What who sits there leaves for the next.
+/// What who sits there leaves for the next: in two regions that share the seat.
 struct Place {
-    region: Region<'static>,
+    regions: [Region<'static>; 2],
     visits: UnsafeCell<u32>,
 }
 
@@ -24,8 +24,8 @@ unsafe impl Sync for Place {}
 unsafe impl Send for Place {}
 
 impl Place {
-    fn sit(&self) -> bool {
-        let sits = self.region.sit_in(|| {
+    fn sit(&self, region: usize) -> bool {
+        let sits = self.regions[region].sit_in(|| {
             self.visits.with_mut(|visits| {
                 // SAFETY: as above.
                 unsafe { *visits += 1 };
@@ -41,29 +41,31 @@ fn region_seats_one_at_a_time() {
     loom::model(|| {
         let ground = Ground::new();
         let (crew, entry) = (ground.crew(), ground.entry());
+        let chair: &AtomicBool = Box::leak(Box::new(AtomicBool::new(false)));
+        let region = |_| Region {
+            task: &Nothing,
+            items: Items::Growing,
+            crew,
+            entry,
+            node: Node::new(None, entry.waiter(), crew.id()),
+            site: Site::of(7),
+            caller_runs: false,
+            is_taken: chair,
+            remaining: AtomicU64::new(0),
+        };
         let place = Arc::new(Place {
-            region: Region {
-                task: &Nothing,
-                items: Items::Growing,
-                crew,
-                entry,
-                node: Node::new(None, entry.waiter(), crew.id()),
-                site: Site::of(7),
-                caller_runs: false,
-                is_taken: AtomicBool::new(false),
-                remaining: AtomicU64::new(0),
-            },
+            regions: [0, 1].map(region),
             visits: UnsafeCell::new(0),
         });
-        let others = [0, 1].map(|_| {
+        let others = [0, 1].map(|region| {
             let place = place.clone();
-            thread::spawn(move || place.sit())
+            thread::spawn(move || place.sit(region))
         });
-        let mut sat = u32::from(place.sit());
+        let mut sat = u32::from(place.sit(0));
         for other in others {
             sat += u32::from(other.join().unwrap());
         }
-        assert!(sat >= 1 && place.sit());
+        assert!(sat >= 1 && place.sit(1));
         let visits = place.visits.with(|visits| {
             // SAFETY: nobody else is left.
             unsafe { *visits }

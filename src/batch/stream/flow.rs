@@ -15,6 +15,7 @@ use crate::error::StreamError;
 use crate::isolate;
 use crate::panic::TaskPanic;
 use crate::region::Region;
+use crate::sync::AtomicBool;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -69,6 +70,7 @@ impl<I: Input, M, F> Flow<I, M, F> {
                 outcomes: outlet.clone(),
                 again: Again::new(brake.clone()),
                 desk: Desk::default(),
+                chair: AtomicBool::new(false),
             };
             let mut input = Some(input);
             // Its class is that of the stem.
