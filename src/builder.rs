@@ -101,8 +101,8 @@ impl Builder {
         self
     }
 
-    /// The workers' stacks, in bytes. Default: that of `std::thread` (2 MiB, or `RUST_MIN_STACK`). Callers that work along
-    /// do so on their own.
+    /// The workers' stacks, in bytes, and those of the threads that look after what was handed in. Default: that of `std::thread` (2 MiB, or
+    /// `RUST_MIN_STACK`). Callers that work along do so on their own.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self

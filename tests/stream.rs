@@ -518,6 +518,30 @@ fn items_may_stream_themselves() {
 }
 
 /// The input's `next` may use the runtime, and the consumer of one stream may be the input of another.
+/// Where those who pull an input run what that waits for, they have the stacks of workers.
+#[test]
+fn whoever_runs_items_has_a_stack_for_them() {
+    #[inline(never)]
+    fn deep(levels: usize) -> usize {
+        let frame = std::hint::black_box([levels as u8; 1024]);
+        match levels {
+            0 => 0,
+            _ => deep(levels - 1) + usize::from(frame[levels % 1024] == levels as u8),
+        }
+    }
+    watched(|| {
+        let rt = Runtime::builder().num_threads(1).stack_size(32 << 20);
+        let rt = Arc::new(rt.build().unwrap());
+        let inner = rt.clone();
+        let ask = rt.spawn(move || {
+            let first = inner.stream(0..10).run(|_, _| Ok::<_, ()>(deep(6000)));
+            let levels = first.map(|next| next.unwrap().1.done().unwrap());
+            all(inner.stream(levels).run(|i, _| Ok::<_, ()>(i))).len()
+        });
+        assert_eq!(ask.join().unwrap(), 10);
+    });
+}
+
 /// All workers ask for outcomes of the last one.
 #[test]
 fn streams_can_be_chained_where_all_workers_wait_for_them() {

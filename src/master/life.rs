@@ -15,6 +15,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 impl Plan {
+    /// With the stack of those who run items.
+    pub(super) fn sized(&self, builder: thread::Builder) -> thread::Builder {
+        match self.stack_size {
+            Some(bytes) => builder.stack_size(bytes),
+            None => builder,
+        }
+    }
+
     /// Starts the thread of worker `index`, which will tell `events` when it leaves.
     pub(super) fn spawn(
         self: &Arc<Self>,
@@ -24,10 +32,8 @@ impl Plan {
         if fault::refuses(Point::StartThread) {
             return Err(io::Error::other("a fault was injected"));
         }
-        let mut builder = thread::Builder::new().name(self.roster[index].thread_name.clone());
-        if let Some(bytes) = self.stack_size {
-            builder = builder.stack_size(bytes);
-        }
+        let name = self.roster[index].thread_name.clone();
+        let builder = self.sized(thread::Builder::new().name(name));
         let plan = self.clone();
         // Relaxed, here and below: a figure for whoever does not wait any longer.
         self.roster[index].is_up.store(true, Ordering::Relaxed);

@@ -17,7 +17,8 @@ impl Plan {
             return Err(io::Error::other("a fault was injected"));
         }
         let crew = self.crew.clone();
-        let builder = thread::Builder::new().name("ganger-steward".to_owned());
+        // It may run items, where no worker comes.
+        let builder = self.sized(thread::Builder::new().name("ganger-steward".to_owned()));
         builder.spawn(move || {
             while let Some(errand) = crew.stewards.next() {
                 frame::as_own(&crew, || look_after(&crew, errand, false));
