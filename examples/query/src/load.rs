@@ -130,9 +130,8 @@ impl Load<'_> {
                 let mut filling =
                     Filling::new(self.source, reader, table, &transaction).map_err(wrong)?;
                 for (start, rows) in survey.dealt(dealt.0, dealt.1) {
-                    if ctx.is_cancelled() {
-                        return Err("another shard has failed".to_owned());
-                    }
+                    // Once another shard has failed: that one's error is to be told, and not this.
+                    ctx.checkpoint();
                     filling.block(start, rows, &wrong)?;
                 }
                 let rows = filling.end();

@@ -367,7 +367,8 @@ fn a_signal_lets_clients_have_their_answers() {
     let mut guest = port.connect();
     guest.say(&json!({ "id": "last", "sql": LONG, "deadline": 1 }).to_string());
     assert_eq!(guest.ask("SELECT 1")["rows"], json!([[1]]));
-    let idle = port.connect();
+    let mut idle = port.connect();
+    assert_eq!(idle.ask("SELECT 1")["rows"], json!([[1]]), "it is inside");
     signal(&port.child, "TERM");
     assert_eq!(guest.lines.answer()["error"]["kind"], "deadline");
     assert_eq!(guest.lines.next(), None);
