@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{Random, THREADS, burn, eventually, runtime, watched};
+use support::{Random, THREADS, burn, eventually, relay, runtime, watched};
 
 const CLASSES: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low];
 const PAIRS: [(Priority, Priority); 3] = [
@@ -218,12 +218,6 @@ fn calls_streams_and_admission_know_them() {
 /// all the same, and to what needs one when the guest has gone.
 #[test]
 fn an_endless_chain_of_tasks_beside_a_guest_keeps_nothing_waiting() {
-    fn chain(rt: &Arc<Runtime>, stop: &Arc<AtomicUsize>) {
-        if stop.load(Ordering::Relaxed) == 0 {
-            let (next, flag) = (rt.clone(), stop.clone());
-            rt.spawn_detached(move || chain(&next, &flag));
-        }
-    }
     watched(|| {
         for class in CLASSES {
             let (rt, stop) = (Arc::new(runtime(1)), Arc::new(AtomicUsize::new(0)));
@@ -240,7 +234,7 @@ fn an_endless_chain_of_tasks_beside_a_guest_keeps_nothing_waiting() {
                 })
             };
             sitting.recv().unwrap();
-            chain(&rt, &stop);
+            relay(&rt, &stop);
             let task = rt.task().priority(class).spawn(|| 7);
             assert_eq!(task.join().unwrap(), 7);
             assert_eq!(rt.broadcast(|ctx| ctx.worker()), [0]);

@@ -517,7 +517,6 @@ fn items_may_stream_themselves() {
     });
 }
 
-/// The input's `next` may use the runtime, and the consumer of one stream may be the input of another.
 /// Where those who pull an input run what that waits for, they have the stacks of workers.
 #[test]
 fn whoever_runs_items_has_a_stack_for_them() {
@@ -609,6 +608,7 @@ fn two_runtimes_may_hand_in_to_each_other() {
     });
 }
 
+/// The input's `next` may use the runtime, and the consumer of one stream may be the input of another.
 #[test]
 fn streams_can_be_chained() {
     watched(|| {

@@ -13,7 +13,7 @@ use support::forks::{
     Bad, Counted, Kind, Meeting, SEVERAL, Signal, all_around, all_around_with, all_sizes,
     assert_usable, named, rounds, runtime_of, thread_name,
 };
-use support::{THREADS, eventually, runtime, watched};
+use support::{THREADS, eventually, relay, runtime, watched};
 
 /// A task that blocks until it is told to go on, and has begun.
 fn blocked<T: Send + 'static>(rt: &Runtime, result: T) -> (TaskHandle<T>, Arc<Signal>) {
@@ -247,18 +247,12 @@ fn as_many_tasks_as_workers_all_meet() {
 
 /// Tasks each of which spawns the next, until told to stop: so many chains of them, which have all begun.
 fn chains(rt: &Arc<Runtime>, chains: usize) -> Arc<AtomicUsize> {
-    fn link(rt: &Arc<Runtime>, stop: &Arc<AtomicUsize>) {
-        if stop.load(Ordering::Relaxed) == 0 {
-            let (next, flag) = (rt.clone(), stop.clone());
-            rt.spawn_detached(move || link(&next, &flag));
-        }
-    }
     let stop = Arc::new(AtomicUsize::new(0));
     let all = Arc::new(Meeting::new(chains));
     for _ in 0..chains {
         let (rt, stop, all) = (Arc::clone(rt), stop.clone(), all.clone());
         rt.clone().spawn_detached(move || {
-            link(&rt, &stop);
+            relay(&rt, &stop);
             all.come();
         });
     }

@@ -126,6 +126,14 @@ impl Place {
     ];
 }
 
+/// A task that spawns the next one, and so on, until `stop` is set.
+pub fn relay(rt: &Arc<Runtime>, stop: &Arc<AtomicUsize>) {
+    if stop.load(Ordering::Relaxed) == 0 {
+        let (next, flag) = (rt.clone(), stop.clone());
+        rt.spawn_detached(move || relay(&next, &flag));
+    }
+}
+
 /// Runs `body` with runtimes of all sizes, called from everywhere.
 pub fn everywhere(body: impl Fn(&Runtime) + Sync) {
     everywhere_with(|rt, _| body(rt));
