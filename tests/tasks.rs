@@ -593,16 +593,19 @@ fn a_capture_whose_drop_panics_is_a_panic_of_the_task() {
 }
 
 /// Guests have all seats, and a worker visits for a task that waits for the next one: another worker visits for that.
+#[cfg(target_os = "linux")]
 #[test]
 fn tasks_beside_guests_may_wait_for_one_another() {
     watched(|| {
-        let rt = Arc::new(runtime(2));
+        let rt = Arc::new(named(Kind::Guests, 2, "visits-"));
         let (hold, held) = channel::<()>();
         let held = Arc::new(Mutex::new(held));
         let guests: Vec<_> = (0..2)
             .map(|_| {
                 let (rt, held) = (rt.clone(), held.clone());
                 let (sits, sitting) = channel();
+                // Else there is no seat for it to borrow.
+                support::until_asleep("visits-", 2);
                 let guest = thread::spawn(move || {
                     rt.install(move || {
                         sits.send(()).unwrap();

@@ -75,12 +75,13 @@ impl Sleep {
             return;
         }
         // Who sits in an orphaned berth looks when it comes.
-        let find = |wanted| {
-            (0..self.workers)
-                .find(|index| self.berths[*index].status.load(Ordering::Relaxed) == wanted)
-        };
-        if let Some(index) = find(LENT).or_else(|| find(VISITING)) {
-            self.call(index);
+        let status = |index: usize| self.berths[index].status.load(Ordering::Relaxed);
+        match (0..self.workers).find(|index| status(*index) == LENT) {
+            Some(index) => self.call(index),
+            // Any of those who visit may be in something long, and any other one may have had its last look.
+            None => (0..self.workers)
+                .filter(|index| matches!(status(*index), LENT | VISITING))
+                .for_each(|index| self.call(index)),
         }
     }
 

@@ -47,7 +47,8 @@
 //!
 //! *Visits.* Some things only a worker may run. Where guests have the seats of all workers, or the one that is meant is one of those, it
 //! is unparked as it is, and runs them as `VISITING`, on no seat. A guest that gives the seat back meanwhile leaves the worker
-//! `AWAKE`, which then searches. So a visit ends after one round, however much is left, and the next begins with a look at the status.
+//! `AWAKE`, which then searches. So a visit ends after one round, however much is left, and the next begins with a look at the status. For what any
+//! of them may run one is called that does not visit; if all do, all are: one may be in something long, and another have had its last look.
 //!
 //! *Death.* A panic of ours may end a worker anywhere in here, and then nobody may rely on it. A guard takes its berth out of
 //! `PARKED`, with the counts; a waker that was faster has the wake-up handed on. A seat that is lent cannot be taken from the guest:
