@@ -25,7 +25,7 @@ use crate::participation::{abandon, participate, take_over};
 use crate::policy::{enlist, partition};
 use crate::priority::Priority;
 use crate::range::Span;
-use crate::region::{Items, Region, Task};
+use crate::region::{Items, Label, Region, Task};
 use crate::seat::Share;
 use crate::sync::{AtomicBool, AtomicU64, Ordering, fence, spin_loop};
 use crate::wait::{Naps, patience_ns};
@@ -45,6 +45,9 @@ pub(crate) struct Call<'c> {
     pub(crate) cut: Option<&'c [Range<usize>]>,
     /// The class that it was given.
     pub(crate) priority: Option<Priority>,
+    pub(crate) label: Label,
+    /// When it was handed in, if that was earlier than now.
+    pub(crate) called_ns: Option<u64>,
 }
 
 impl Call<'_> {
@@ -91,6 +94,7 @@ impl Call<'_> {
             };
             let runs = chair.may_run();
             let own_chair = AtomicBool::new(false);
+            let began_ns = self.crew.now_ns();
             let region = Region {
                 task: self.task,
                 items: self.items,
@@ -98,11 +102,12 @@ impl Call<'_> {
                 entry,
                 node: frame::node(parent, entry.waiter(), self.crew, self.priority),
                 site: self.site,
+                label: self.label,
+                called_ns: self.called_ns.unwrap_or(began_ns),
                 caller_runs: runs,
                 is_taken: self.task.chair().unwrap_or(&own_chair),
                 remaining: AtomicU64::new(self.len as u64),
             };
-            let began_ns = self.crew.now_ns();
             let rest_ns = self.estimate_ns().filter(|_| runs);
             let pays = enlist::pays(rest_ns, self.crew.costs.wake_price_ns());
             let helpable = claim.is_some()

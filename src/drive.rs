@@ -5,7 +5,7 @@
 
 use crate::isolate;
 use crate::panic::TaskPanic;
-use crate::region::Claims;
+use crate::region::{Claims, Lap};
 use crate::sync::Ordering;
 
 /// What is done with the items of one participation.
@@ -21,6 +21,10 @@ pub(crate) trait Body {
     /// taken away. May unwind.
     fn run(&mut self, at: &mut u32, until: u32);
 
+    /// So long that took, of what has been run.
+    #[inline]
+    fn timed(&mut self, _lap: Lap) {}
+
     /// `run` threw at item `at`. Books it, and moves `at` to where to go on.
     fn caught(&mut self, at: &mut u32, panic: TaskPanic);
 
@@ -32,7 +36,14 @@ pub(crate) trait Body {
 
 pub(crate) fn drive<B: Body>(claims: &mut Claims<'_>, body: &mut B) {
     let process = claims.process();
-    while let Some(chunk) = claims.next() {
+    loop {
+        let next = claims.next();
+        if let Some(lap) = claims.lap() {
+            body.timed(lap);
+        }
+        let Some(chunk) = next else {
+            break;
+        };
         if B::HELD {
             claims.hold();
         }

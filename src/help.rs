@@ -10,6 +10,7 @@ use crate::lineage::Node;
 use crate::participation::{participate, take_over};
 use crate::region::Region;
 use crate::ring::Theft;
+use crate::timeline::Activity;
 use std::cell::Cell;
 
 /// For how long a searcher waits for the answer of somebody who has forks and was asked to publish one, or for somebody to begin the items
@@ -206,15 +207,34 @@ pub(crate) fn expose(crew: &Crew, within: Option<&Node<'_>>, worker: usize) -> b
 
 /// Runs what was stolen, and wakes its owner.
 pub(crate) fn run(crew: &Crew, worker: usize, stolen: StolenJob) {
-    frame::enter(crew, worker, Some(stolen.node()), || stolen.run(worker));
+    run_as(crew, worker, stolen, Activity::Fork);
+}
+
+fn run_as(crew: &Crew, worker: usize, stolen: StolenJob, what: Activity) {
+    noted(crew, worker, what, || {
+        frame::enter(crew, worker, Some(stolen.node()), || stolen.run(worker));
+    });
     crew.process.stay();
     stolen.finish();
+}
+
+/// Does `run` as what the thread that has `place` does, if anybody wants to know that.
+#[inline]
+pub(crate) fn noted<R>(crew: &Crew, place: usize, what: Activity, run: impl FnOnce() -> R) -> R {
+    let Some(probe) = &crew.probe else {
+        return run();
+    };
+    let began_ns = crew.now_ns();
+    let result = crew.busy(place, run);
+    let took_ns = crew.now_ns().saturating_sub(began_ns);
+    probe.ran_other(place, what, began_ns, took_ns);
+    result
 }
 
 /// Runs what a caller from outside left to the workers, and wakes it.
 pub(crate) fn run_call(crew: &Crew, worker: usize, call: TakenCall) {
     let TakenCall { job, waiter } = call;
-    run(crew, worker, job);
+    run_as(crew, worker, job, Activity::Call);
     // The caller may be gone; its waiter was ours too until here.
     drop(waiter);
 }

@@ -3,12 +3,14 @@ use crate::broadcast::{self, BroadcastCtx};
 use crate::builder::Builder;
 use crate::crew::Crew;
 use crate::delegate::on_a_seat;
+use crate::dump::Dump;
 use crate::error::BuildError;
 use crate::fork;
 use crate::forked::Process;
 use crate::frame;
 use crate::health::Health;
 use crate::help;
+use crate::isolate;
 use crate::master::Master;
 use crate::roster::{Post, WorkerInfo};
 use crate::scope::Scope;
@@ -16,7 +18,7 @@ use crate::shutdown::{Shutdown, ShutdownReport};
 use crate::sync::Ordering;
 use std::ffi::OsStr;
 use std::panic::Location;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::{Duration, Instant};
 
 /// A master and its workers.
@@ -43,6 +45,8 @@ pub struct Runtime {
     roster: Arc<[Post]>,
     /// None in a runtime that has no threads at all: the global one of a process that cannot start any.
     master: Option<Master>,
+    /// What is to be written in the end.
+    dump: Option<Dump>,
 }
 
 impl Runtime {
@@ -60,11 +64,17 @@ impl Runtime {
         Builder::default()
     }
 
-    pub(crate) fn new_with(crew: Arc<Crew>, roster: Arc<[Post]>, master: Option<Master>) -> Self {
+    pub(crate) fn new_with(
+        crew: Arc<Crew>,
+        roster: Arc<[Post]>,
+        master: Option<Master>,
+        dump: Option<Dump>,
+    ) -> Self {
         Self {
             crew,
             roster,
             master,
+            dump,
         }
     }
 
@@ -245,6 +255,12 @@ impl Runtime {
         has_ended
     }
 
+    fn write_dump(&self) {
+        if let Some(dump) = &self.dump {
+            dump.write(&self.crew);
+        }
+    }
+
     pub(crate) fn crew(&self) -> &Arc<Crew> {
         &self.crew
     }
@@ -308,6 +324,7 @@ impl Drop for Runtime {
             return;
         }
         self.end(None);
+        self.write_dump();
     }
 }
 
@@ -329,7 +346,15 @@ pub fn global() -> &'static Runtime {
         return built;
     }
     BUILDS.get_or_init(Process::this).enter();
-    GLOBAL.get_or_init(|| {
+    #[cfg(unix)]
+    extern "C" fn at_exit() {
+        if let Some(runtime) = GLOBAL.get().filter(|it| it.crew.process.is_this()) {
+            // Nothing may unwind from here.
+            let written = isolate::catch(|| runtime.write_dump());
+            written.unwrap_or_else(isolate::discard);
+        }
+    }
+    let built = GLOBAL.get_or_init(|| {
         let asked = std::env::var_os("GANGER_THREADS");
         let built = match asked.as_deref().map(threads_from) {
             Some(Ok(threads)) => Runtime::builder().num_threads(threads).build(),
@@ -341,9 +366,19 @@ pub fn global() -> &'static Runtime {
         };
         built.unwrap_or_else(|error| {
             eprintln!("ganger: {error}; batches run on their callers alone");
-            Runtime::new_with(Arc::new(Crew::new(0, 0, 1, &[], true)), Arc::new([]), None)
+            let crew = Arc::new(Crew::new(0, 0, 1, &[], true));
+            Runtime::new_with(crew, Arc::new([]), None, None)
         })
-    })
+    });
+    static EXIT: Once = Once::new();
+    EXIT.call_once(|| {
+        #[cfg(unix)]
+        if built.dump.is_some() {
+            // SAFETY: the handler is a function of this library, which is not unloaded. If there is no room for it the file is not written.
+            let _ = unsafe { libc::atexit(at_exit) };
+        }
+    });
+    built
 }
 
 fn threads_from(value: &OsStr) -> Result<usize, String> {

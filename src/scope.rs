@@ -9,7 +9,7 @@ use crate::isolate;
 use crate::lineage::Node;
 use crate::panic::TaskPanic;
 use crate::priority::Priority;
-use crate::region::{Claims, Items, Region, Task};
+use crate::region::{Claims, Items, Label, Region, Task};
 use crate::stem::Stem;
 use crate::sync::{AtomicPtr, Mutex, Ordering};
 use crossbeam::deque::{Injector, Steal};
@@ -143,6 +143,8 @@ impl<'scope> Scope<'scope> {
             len: 0,
             cut: None,
             priority: None,
+            label: Label::default(),
+            called_ns: None,
         };
         frame::with_node(|node| {
             let node = node.map_or(std::ptr::null(), std::ptr::from_ref);

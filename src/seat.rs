@@ -46,9 +46,10 @@ impl Seat {
         }
     }
 
-    /// Participant: sits down, in `posting`.
-    pub(crate) fn take(&self, posting: u64) {
+    /// Participant: sits down, in `posting`, under that name.
+    pub(crate) fn take(&self, posting: u64, worker: usize) {
         if !self.is_taken(posting) {
+            self.tally.worker.store(worker as u64, Ordering::Relaxed);
             self.tally.items.store(0, Ordering::Relaxed);
             self.tally.busy_ns.store(0, Ordering::Relaxed);
             self.tally.steals.store(0, Ordering::Relaxed);
@@ -67,6 +68,11 @@ impl Seat {
     #[inline]
     pub(crate) fn is_taken(&self, posting: u64) -> bool {
         self.taken.load(Ordering::Relaxed) == posting
+    }
+
+    /// Under which name somebody has sat down here last. A hint.
+    pub(crate) fn occupant(&self) -> usize {
+        self.tally.worker.load(Ordering::Relaxed) as usize
     }
 
     /// Participant: adds what it did. Published by unpinning.

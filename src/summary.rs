@@ -1,6 +1,8 @@
 //! A batch in figures.
 
+use crate::latency::Latency;
 use crate::outcome::Outcome;
+use crate::times::{Slow, Times};
 use std::fmt;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ pub struct Summary {
     pub(crate) repeated: usize,
     pub(crate) wall: Duration,
     pub(crate) workers: Vec<WorkerShare>,
+    pub(crate) times: Times,
 }
 
 /// How many items ended how.
@@ -127,6 +130,51 @@ impl Summary {
     /// What each worker did, by worker. Only those that ran an item are listed.
     pub fn workers(&self) -> &[WorkerShare] {
         &self.workers
+    }
+
+    /// How long the items' runs took, by the clock. Those that were begun again count once for each run, those that were never begun do not count.
+    ///
+    /// Items so short that a look at the clock would tell (below about 10 µs) are timed together with their neighbours, and count with
+    /// the average. The first item of each participation includes the making of its [state](crate::Batch::with_state).
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let report = rt.batch(0..100).run(|i, _ctx| {
+    ///     std::thread::sleep(std::time::Duration::from_millis(if i == 42 { 20 } else { 0 }));
+    ///     Ok::<_, ()>(())
+    /// });
+    /// let summary = report.summary();
+    /// println!("p50 {:?}, p99 {:?}, max {:?}", summary.p50(), summary.p99(), summary.max());
+    /// assert_eq!(summary.slowest()[0].items, 42..43);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn run_times(&self) -> &Latency {
+        self.times.latency()
+    }
+
+    /// The median of the [run times](Self::run_times); zero if nothing was run. As the next ones.
+    pub fn p50(&self) -> Duration {
+        self.run_times().quantile(0.5).unwrap_or_default()
+    }
+
+    /// What nine of ten runs did not exceed.
+    pub fn p90(&self) -> Duration {
+        self.run_times().quantile(0.9).unwrap_or_default()
+    }
+
+    /// What 99 of 100 runs did not exceed.
+    pub fn p99(&self) -> Duration {
+        self.run_times().quantile(0.99).unwrap_or_default()
+    }
+
+    /// The longest run.
+    pub fn max(&self) -> Duration {
+        self.run_times().max().unwrap_or_default()
+    }
+
+    /// The ten runs that took longest, the longest first: of one item each, or of neighbours that were timed together.
+    pub fn slowest(&self) -> Vec<Slow> {
+        self.times.slowest()
     }
 
     /// How evenly the work lay: the mean busy time of the workers listed, divided by the longest; 1 is even, and what an

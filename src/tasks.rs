@@ -134,6 +134,18 @@ impl Tasks {
             || self.stealers.iter().any(|local| !local.is_empty())
     }
 
+    /// About how many lie where the worker at this place, or who has none, puts them. Of the normal class.
+    pub(crate) fn len_at(&self, index: usize) -> usize {
+        let local = self.stealers.get(index).map_or(0, Stealer::len);
+        let shard = self.shards.get(index).map_or(0, |shard| shard.len());
+        local + shard
+    }
+
+    /// About how many there are, of all classes.
+    pub(crate) fn len_of_all(&self) -> usize {
+        self.len() + self.classed.iter().map(|queue| queue.len()).sum::<usize>()
+    }
+
     /// About how many there are.
     pub(crate) fn len(&self) -> usize {
         let shards = self.shards.iter().map(|shard| shard.len());

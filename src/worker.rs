@@ -4,20 +4,22 @@
 //! nothing else: its count among the searchers, its berth, its local queue and its ring are put in order as it unwinds, and what it
 //! might have taken lies where others find it.
 
+use crate::burst::{Slice, run_tasks};
 use crate::calls::TakenCall;
-use crate::crew::{Crew, TASKS};
+use crate::crew::Crew;
 use crate::entry::{Entry, Pin};
 use crate::fault::{self, Point};
 use crate::frame;
 use crate::help::{self, EXPOSE_NS};
 use crate::job::StolenJob;
 use crate::participation::{participate_at_leisure, take_over_at_leisure};
-use crate::policy::turns::{TURN_NS, Turns};
+use crate::policy::turns::Turns;
 use crate::priority::Priority;
 use crate::region::Region;
 use crate::sleep::Sleep;
 use crate::sync::{Ordering, fence, spin_loop};
-use crate::tasks::{BURST, Local, Task};
+use crate::tasks::{Local, Task};
+use crate::timeline::Activity;
 use std::cell::RefCell;
 
 /// For how long a worker looks in vain before it asks those who have work to give some back. Regions about to end are not
@@ -110,11 +112,17 @@ pub(crate) fn run(crew: &Crew, index: usize) {
             continue;
         }
         budget.slept();
+        let began_ns = since_ns + searched_ns;
         // Whether it unwinds or returns, the count is right.
         search.is_on = false;
         search.is_on = crew.sleep.park(index, visible, visits);
         since_ns = crew.now_ns();
         exposed = false;
+        if let Some(probe) = &crew.probe
+            && search.is_on
+        {
+            probe.slept(index, began_ns, since_ns);
+        }
         crew.costs.wake_arrived(since_ns);
         budget.woken();
     }
@@ -172,13 +180,6 @@ impl Found<'_> {
             _ => None,
         }
     }
-}
-
-/// At which class something is run, and whether that is so though there is work of a higher one.
-#[derive(Copy, Clone, Default)]
-struct Slice {
-    class: Priority,
-    is_owed: bool,
 }
 
 /// Where a worker looks from.
@@ -298,7 +299,9 @@ fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local<'_>, slice: S
         Found::Fork(stolen) => help::run(crew, index, stolen),
         Found::Call(call) => help::run_call(crew, index, call),
         Found::Letter => {
-            crew.mail.read(index, index);
+            help::noted(crew, index, Activity::Broadcast, || {
+                crew.mail.read(index, index)
+            });
         }
         Found::Task(task) => run_tasks(crew, index, local, slice, task),
     }
@@ -340,49 +343,4 @@ fn visit(crew: &Crew, index: usize, local: &Local<'_>, turns: &RefCell<Turns>) -
         help::run_call(crew, nobody, call);
     }
     mail || task || called
-}
-
-/// Runs `first` and what comes after it of its class, for so long that looking elsewhere costs little of it.
-fn run_tasks(crew: &Crew, index: usize, local: &Local<'_>, slice: Slice, first: Task) {
-    match slice.class {
-        Priority::Normal => {
-            run_burst(crew, index, slice, first, || local.next());
-            local.end_burst();
-        }
-        class => frame::in_class(class, || {
-            run_burst(crew, index, slice, first, || crew.take_classed(class));
-        }),
-    }
-}
-
-#[inline]
-fn run_burst(
-    crew: &Crew,
-    index: usize,
-    slice: Slice,
-    first: Task,
-    next: impl Fn() -> Option<Task>,
-) {
-    let began_ns = crew.now_ns();
-    let at_it = crew.tasks.begin();
-    first.call(&index);
-    let mut ran = 1;
-    while ran < BURST
-        && !(crew.classes.is_any() && is_cut_short(crew, slice, began_ns))
-        && let Some(task) = next()
-    {
-        task.call(&index);
-        ran += 1;
-    }
-    drop(at_it);
-    crew.tasks.count_finished(ran as u64);
-    let took_ns = crew.now_ns().saturating_sub(began_ns);
-    crew.costs.learn(TASKS, ran as u64, took_ns);
-}
-
-/// Where there is work of several classes: whether a burst of tasks is to end here.
-#[cold]
-fn is_cut_short(crew: &Crew, slice: Slice, began_ns: u64) -> bool {
-    let has_had_its_turn = crew.now_ns().saturating_sub(began_ns) >= TURN_NS;
-    has_had_its_turn || !slice.is_owed && crew.has_work_above(slice.class)
 }

@@ -2,23 +2,30 @@
 
 use super::ctx::Ctx;
 use super::launch::Job;
+use super::records::Records;
 use super::source::parts::Parts;
 use super::state::MakeState;
 use super::station::Station;
+use super::stopwatch::Stopwatch;
+use crate::crew::Crew;
 use crate::drive::{Body, drive};
 use crate::isolate;
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::panic::TaskPanic;
-use crate::region::Claims;
+use crate::region::{Claims, Lap};
 use crate::slots::Slots;
 use crate::summary::Counts;
 use crate::sync::Mutex;
+use crate::times::Times;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
 /// Where the ends of items go. Called once for each item, by the participant that claimed it.
 pub(super) trait Sink<Out, E>: Sync {
+    /// Whether anybody will ask how long they took.
+    const TIMED: bool;
+
     /// # Safety
     ///
     /// For all three: the caller holds the claim on item `index`, and this is the first call for it.
@@ -38,6 +45,8 @@ impl<R, E> Outcomes<R, E> {
 }
 
 impl<R: Send, E: Send> Sink<Result<R, E>, E> for Outcomes<R, E> {
+    const TIMED: bool = true;
+
     #[inline]
     unsafe fn ended(&self, index: usize, out: Result<R, E>, counts: &mut Counts) {
         let outcome = match out {
@@ -83,6 +92,8 @@ impl<R> Results<R> {
 }
 
 impl<R: Send> Sink<R, Infallible> for Results<R> {
+    const TIMED: bool = false;
+
     #[inline]
     unsafe fn ended(&self, index: usize, out: R, _counts: &mut Counts) {
         // SAFETY: the first write, by the holder of the claim: INVARIANT(once).
@@ -100,24 +111,34 @@ impl<R: Send> Sink<R, Infallible> for Results<R> {
 
 /// See the [module](self).
 pub(super) struct Each<'m, P, M, F, K, E> {
+    crew: &'m Crew,
     parts: P,
     make: &'m M,
     body: F,
     sink: K,
     counts: Mutex<Counts>,
+    times: Mutex<Times>,
     strays: Mutex<Vec<TaskPanic>>,
     error: PhantomData<fn() -> E>,
 }
 
 impl<'m, P: Parts, M, F, K, E> Each<'m, P, M, F, K, E> {
-    pub(super) fn new(parts: P, make: &'m M, body: F, sink: impl FnOnce(usize) -> K) -> Self {
+    pub(super) fn new(
+        crew: &'m Crew,
+        parts: P,
+        make: &'m M,
+        body: F,
+        sink: impl FnOnce(usize) -> K,
+    ) -> Self {
         let sink = sink(parts.items());
         Self {
+            crew,
             parts,
             make,
             body,
             sink,
             counts: Mutex::new(Counts::default()),
+            times: Mutex::new(Times::default()),
             strays: Mutex::new(Vec::new()),
             error: PhantomData,
         }
@@ -126,11 +147,17 @@ impl<'m, P: Parts, M, F, K, E> Each<'m, P, M, F, K, E> {
 
 impl<P, M, F, R, E> Each<'_, P, M, F, Outcomes<R, E>, E> {
     /// After all regions have closed.
-    pub(super) fn into_outcomes(self) -> (Ledger<Outcome<R, E>>, Counts, Vec<TaskPanic>) {
+    pub(super) fn into_records(self) -> Records<R, E> {
         // SAFETY: every item was claimed, or `Call::run` would not have returned, and every claim ends in one write, which
         // closing the region made visible.
         let outcomes = unsafe { Ledger::new(self.sink.0, Vec::new(), || Outcome::Cancelled) };
-        (outcomes, self.counts.into_inner(), self.strays.into_inner())
+        Records {
+            outcomes,
+            counts: self.counts.into_inner(),
+            times: self.times.into_inner(),
+            repeated: Vec::new(),
+            strays: self.strays.into_inner(),
+        }
     }
 }
 
@@ -179,6 +206,7 @@ where
             base,
             station: Station::new(self.make, Some(&self.strays), claims.worker()),
             counts: Counts::default(),
+            watch: Stopwatch::new(&self.times, claims.worker()),
             out: PhantomData,
         };
         drive(claims, &mut stay);
@@ -192,6 +220,7 @@ struct Stay<'e, 'm, P, M: MakeState<E>, F, K, E, Out> {
     base: usize,
     station: Station<'e, M, E>,
     counts: Counts,
+    watch: Stopwatch<'e>,
     out: PhantomData<fn() -> Out>,
 }
 
@@ -202,6 +231,7 @@ where
 {
     fn finish(self) {
         self.station.close();
+        self.watch.stop();
         self.each.counts.lock().add(self.counts);
     }
 }
@@ -239,6 +269,13 @@ where
         }
     }
 
+    #[inline]
+    fn timed(&mut self, lap: Lap) {
+        if K::TIMED {
+            self.watch.lap(self.base, lap);
+        }
+    }
+
     fn caught(&mut self, at: &mut u32, panic: TaskPanic) {
         let index = self.base + *at as usize;
         if !self.station.recover() {
@@ -246,6 +283,7 @@ where
             let item = unsafe { self.each.parts.take(index) };
             self.station.dispose(item);
         }
+        self.each.crew.note_panic(self.station.worker(), index);
         // SAFETY: claimed, and ended here.
         unsafe { self.each.sink.panicked(index, panic, &mut self.counts) };
         *at += 1;

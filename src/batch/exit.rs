@@ -9,9 +9,10 @@
 
 use super::deposit::{Deposit, Drawn, Keep};
 use super::ending::Ending;
-use super::oversee::{Overseen, Records};
+use super::oversee::Overseen;
 use super::patrol::Patrol;
 use super::progress::Progress;
+use super::records::Records;
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::report::Report;
@@ -144,6 +145,7 @@ where
         let records = Records {
             counts: count(outcomes.as_slice(), &drawn),
             outcomes,
+            times: self.desk.times.lock().clone(),
             repeated,
             strays: std::mem::take(&mut self.desk.strays.lock()),
         };

@@ -8,14 +8,14 @@ use crate::delegate::on_a_seat;
 use crate::policy::partition;
 use crate::priority::Priority;
 use crate::range::Span;
-use crate::region::{Claims, Items, Task};
+use crate::region::{Claims, Items, Label, Task};
 use crate::seat::Share;
 use crate::summary::WorkerShare;
 use crate::sync::AtomicBool;
 use crate::waiter::Waiter;
 use std::ops::Range;
 use std::panic::Location;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A task over `len` items.
 pub(super) trait Job: Sync {
@@ -48,9 +48,12 @@ pub(super) trait Job: Sync {
     }
 }
 
-/// How the items of a batch are handed out.
+/// How the items of a batch are handed out, and under what name.
 #[derive(Debug)]
 pub(super) struct Layout {
+    pub(super) name: Option<String>,
+    /// When it was, by somebody who did not wait for its end.
+    pub(super) handed_in: Option<Instant>,
     pub(super) cuts: Cuts,
     /// The class that it was given.
     pub(super) priority: Option<Priority>,
@@ -106,6 +109,12 @@ pub(super) fn launch<J: Job>(
     mut workers: Option<&mut Vec<WorkerShare>>,
 ) {
     let site = Site::new(caller, J::participate as *const () as usize);
+    let called_ns = layout.handed_in.map(|at| crew.ns_at(at));
+    let recorded = crew.recorder().map(|recorder| {
+        let at_ns = called_ns.unwrap_or_else(|| crew.now_ns());
+        let number = recorder.begin_batch(layout.name.as_deref(), job.len(), at_ns);
+        (recorder, number)
+    });
     for (at, items) in partition::segments(job.len(), LONGEST).enumerate() {
         if job.stop().is_some_and(CancelToken::is_cancelled) {
             job.give_up(items);
@@ -127,11 +136,19 @@ pub(super) fn launch<J: Job>(
             len: items.len(),
             cut,
             priority: layout.priority,
+            label: Label {
+                batch: recorded.map_or(0, |(_, number)| number as u16),
+                base: Some(items.start),
+            },
+            called_ns,
         };
         on_a_seat(crew, || match &mut workers {
             Some(workers) => call.run(Some(&mut |did| add(workers, did))),
             None => call.run(None),
         });
+    }
+    if let Some((recorder, number)) = recorded {
+        recorder.end_batch(number, crew.now_ns());
     }
     if let Some(workers) = workers {
         workers.sort_unstable_by_key(WorkerShare::worker);

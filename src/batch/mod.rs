@@ -33,12 +33,14 @@ mod patrol;
 mod post;
 mod presence;
 mod progress;
+mod records;
 mod settings;
 mod source;
 mod state;
 mod stateful;
 mod station;
 mod stay;
+mod stopwatch;
 mod stream;
 mod submit;
 mod supervised;
@@ -88,7 +90,6 @@ use std::time::Instant;
 pub struct Batch<S, P = Plain> {
     crew: Arc<Crew>,
     source: S,
-    name: Option<String>,
     layout: Layout,
     /// What was asked for by way of supervision.
     settings: P,
@@ -99,8 +100,9 @@ impl<S> Batch<S> {
         Self {
             crew,
             source,
-            name: None,
             layout: Layout {
+                name: None,
+                handed_in: None,
                 cuts: Cuts::Equal,
                 priority: None,
             },
@@ -114,7 +116,6 @@ impl<S, P> Batch<S, P> {
         Batch {
             crew: self.crew,
             source: self.source,
-            name: self.name,
             layout: self.layout,
             settings: change(self.settings),
         }
@@ -124,7 +125,6 @@ impl<S, P> Batch<S, P> {
         Batch {
             crew: self.crew,
             source: change(self.source),
-            name: self.name,
             layout: self.layout,
             settings: self.settings,
         }
@@ -132,7 +132,7 @@ impl<S, P> Batch<S, P> {
 
     /// Names the batch; the [`Report`] repeats it.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+        self.layout.name = Some(name.into());
         self
     }
 
@@ -333,24 +333,17 @@ impl<S: Source> Batch<S> {
         E: Send,
     {
         let began = Instant::now();
-        let each = Each::new(self.source.into_parts(), make, body, each::Outcomes::new);
+        let each = Each::new(
+            &self.crew,
+            self.source.into_parts(),
+            make,
+            body,
+            each::Outcomes::new,
+        );
         let mut workers = Vec::new();
         launch::launch(&self.crew, &self.layout, &each, caller, Some(&mut workers));
-        let (outcomes, counts, strays) = each.into_outcomes();
-        let summary = crate::summary::Summary {
-            counts,
-            repeated: 0,
-            wall: began.elapsed(),
-            workers,
-        };
-        Report {
-            name: self.name,
-            outcomes,
-            summary,
-            strays,
-            stopped: None,
-            repeated: Vec::new(),
-        }
+        each.into_records()
+            .into_report(self.layout.name, began, workers, None)
     }
 
     fn collect<M, F, R>(self, make: &M, body: F, caller: &'static Location<'static>) -> Vec<R>
@@ -359,7 +352,13 @@ impl<S: Source> Batch<S> {
         F: Fn(&mut M::State, S::Item, &Ctx) -> R + Sync,
         R: Send,
     {
-        let each = Each::new(self.source.into_parts(), make, body, each::Results::new);
+        let each = Each::new(
+            &self.crew,
+            self.source.into_parts(),
+            make,
+            body,
+            each::Results::new,
+        );
         launch::launch(&self.crew, &self.layout, &each, caller, None);
         each.into_results()
     }
@@ -368,7 +367,7 @@ impl<S: Source> Batch<S> {
 impl<S, P> fmt::Debug for Batch<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
-            .field("name", &self.name)
+            .field("name", &self.layout.name)
             .finish_non_exhaustive()
     }
 }

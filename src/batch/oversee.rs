@@ -15,6 +15,7 @@ use super::failure::{Decide, Failure};
 use super::launch::Job;
 use super::patrol::Patrol;
 use super::progress::Progress;
+use super::records::Records;
 use super::source::parts::Parts;
 use super::state::MakeState;
 use super::station::{Station, note_stray};
@@ -27,9 +28,9 @@ use crate::outcome::Outcome;
 use crate::panic::TaskPanic;
 use crate::policy::retry::Retry;
 use crate::region::Claims;
-use crate::report::Report;
-use crate::summary::{Counts, StopReason, Summary, WorkerShare};
+use crate::summary::Counts;
 use crate::sync::{AtomicBool, Mutex};
+use crate::times::Times;
 use crate::waiter::Waiter;
 use std::ops::Range;
 use std::sync::Arc;
@@ -62,45 +63,12 @@ pub(super) struct Overseen<'o, P, M, F, D, K, R, E> {
 #[derive(Default)]
 pub(super) struct Desk {
     pub(super) counts: Mutex<Counts>,
+    pub(super) times: Mutex<Times>,
     /// Items that were not begun.
     pub(super) holes: Mutex<Vec<Range<usize>>>,
     /// Items that were begun more than once, and how often.
     pub(super) repeated: Mutex<Vec<(usize, u32)>>,
     pub(super) strays: Mutex<Vec<TaskPanic>>,
-}
-
-/// What is left of all that in the end.
-pub(super) struct Records<R, E> {
-    pub(super) outcomes: Ledger<Outcome<R, E>>,
-    pub(super) counts: Counts,
-    pub(super) repeated: Vec<(usize, u32)>,
-    pub(super) strays: Vec<TaskPanic>,
-}
-
-impl<R, E> Records<R, E> {
-    /// The report of a batch that was called at `began`.
-    pub(super) fn into_report(
-        self,
-        name: Option<String>,
-        began: Instant,
-        workers: Vec<WorkerShare>,
-        stopped: Option<StopReason>,
-    ) -> Report<R, E> {
-        let summary = Summary {
-            counts: self.counts,
-            repeated: self.repeated.len(),
-            wall: began.elapsed(),
-            workers,
-        };
-        Report {
-            name,
-            outcomes: self.outcomes,
-            summary,
-            strays: self.strays,
-            stopped,
-            repeated: self.repeated,
-        }
-    }
 }
 
 impl<P, M, F, D, K: Keep<R, E>, R, E> Overseen<'_, P, M, F, D, K, R, E> {
@@ -121,6 +89,7 @@ impl<P, M, F, D, K: Keep<R, E>, R, E> Overseen<'_, P, M, F, D, K, R, E> {
         Records {
             outcomes,
             counts,
+            times: desk.times.into_inner(),
             repeated,
             strays: desk.strays.into_inner(),
         }
@@ -189,6 +158,9 @@ where
         let Some(delay) = delay else {
             return Some(outcome);
         };
+        if let Some(probe) = &self.crew.probe {
+            probe.retries(worker, index, attempt, self.crew.now_ns());
+        }
         self.reporter.tell(|| Event::Retrying {
             index,
             attempt,

@@ -12,6 +12,7 @@ use super::progress::Steps;
 use super::source::parts::Parts;
 use super::state::MakeState;
 use super::station::Station;
+use super::stopwatch::Stopwatch;
 use crate::caller::Call;
 use crate::cancel::CancelToken;
 use crate::costs::Site;
@@ -21,7 +22,7 @@ use crate::outcome::Outcome;
 use crate::panic::TaskPanic;
 use crate::priority::Priority;
 use crate::range::Span;
-use crate::region::{Claims, Items, Region, Task};
+use crate::region::{Claims, Items, Label, Lap, Region, Task};
 use crate::summary::Counts;
 use crate::sync::AtomicBool;
 use crate::waiter::Waiter;
@@ -125,6 +126,8 @@ where
             len: 0,
             cut: None,
             priority,
+            label: Label::default(),
+            called_ns: None,
         };
         call.run_around(&mut |region| {
             self.again.open(region);
@@ -156,6 +159,9 @@ pub(super) struct Stay<'e, 'o, P, M: MakeState<E>, F, D, K, R, E> {
     earlier: Option<Outcome<R, E>>,
     sentry: Option<Sentry<'e>>,
     steps: Option<Steps<'e>>,
+    watch: Stopwatch<'e>,
+    /// When the item at hand began, if it came on a ticket.
+    began_ns: u64,
 }
 
 impl<'e, 'o, P, M, F, D, K, R, E> Stay<'e, 'o, P, M, F, D, K, R, E>
@@ -183,6 +189,8 @@ where
             earlier: None,
             sentry: patrol.and_then(|patrol| patrol.stand(seat, worker)),
             steps: overseen.progress.as_ref().map(|it| it.steps(seat)),
+            watch: Stopwatch::new(&overseen.desk.times, worker),
+            began_ns: 0,
         }
     }
 
@@ -190,6 +198,7 @@ where
     pub(super) fn run_all(mut self, claims: &mut Claims<'_>) -> Counts {
         drive(claims, &mut self);
         self.station.close();
+        self.watch.stop();
         self.overseen.desk.counts.lock().add(self.counts);
         self.counts
     }
@@ -208,6 +217,9 @@ where
                 }
             },
         };
+        if self.is_timed_alone() {
+            self.began_ns = self.overseen.crew.now_ns();
+        }
         if let Some(sentry) = &mut self.sentry {
             sentry.begin(self.item.0, alone);
         }
@@ -216,9 +228,19 @@ where
         }
     }
 
+    /// Whether items are timed one by one: those on tickets are no neighbours.
+    #[inline]
+    fn is_timed_alone(&self) -> bool {
+        K::KEEPS && matches!(self.order, Order::Tickets)
+    }
+
     /// The body has ended.
     #[inline]
     fn stop_the_clock(&mut self) -> End {
+        if self.is_timed_alone() {
+            let took_ns = self.overseen.crew.now_ns().saturating_sub(self.began_ns);
+            self.watch.note(self.item.0, 1, self.began_ns, took_ns);
+        }
         self.sentry.as_mut().map_or(End::InTime, Sentry::end)
     }
 
@@ -332,6 +354,15 @@ where
         }
     }
 
+    #[inline]
+    fn timed(&mut self, lap: Lap) {
+        if K::KEEPS
+            && let Order::From(base) = self.order
+        {
+            self.watch.lap(base, lap);
+        }
+    }
+
     fn caught(&mut self, at: &mut u32, mut panic: TaskPanic) {
         let end = self.stop_the_clock();
         if !self.station.recover() {
@@ -347,7 +378,12 @@ where
         let outcome = match panic.is_interrupt() {
             true if end == End::Late => Outcome::TimedOut,
             true if self.overseen.brake.is_on() => Outcome::Cancelled,
-            _ => Outcome::Panicked(panic),
+            _ => {
+                self.overseen
+                    .crew
+                    .note_panic(self.station.worker(), self.item.0);
+                Outcome::Panicked(panic)
+            }
         };
         self.end(at, outcome);
     }

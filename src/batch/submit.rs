@@ -142,10 +142,11 @@ impl<S: Source, P> Batch<S, P> {
         R: Send + 'w,
         E: Send + 'w,
     {
-        let batch = self.with_settings(Settings::supervised);
+        let mut batch = self.with_settings(Settings::supervised);
         let crew = batch.crew.clone();
         crew.process.enter();
         let before = batch.terms();
+        batch.layout.handed_in = Some(before.began);
         let items = batch.source.items();
         let stem = host.stem(&crew, batch.layout.priority);
         let progress = Progress::new(items, crew.seats(), before.began, before.brake.clone());
@@ -160,7 +161,7 @@ impl<S: Source, P> Batch<S, P> {
         let ending = handle.ending().clone();
         let terms = Terms {
             progress: Some(progress),
-            exit: Some(Exit::new(ending, batch.name.clone(), before.began)),
+            exit: Some(Exit::new(ending, batch.layout.name.clone(), before.began)),
             ..before
         };
         // Not the stem itself, which has this.

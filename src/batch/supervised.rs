@@ -127,7 +127,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
             .watched(&crew, began, &brake, leaves_behind, run);
         let (mut records, ending) = records?;
         records.strays.extend(thrown);
-        let report = records.into_report(self.name, began, workers, brake.reason());
+        let report = records.into_report(layout.name, began, workers, brake.reason());
         Some((report, ending))
     }
 }

@@ -16,11 +16,13 @@ use crate::lineage::Node;
 use crate::mail::Mail;
 use crate::policy::spin::Budget;
 use crate::priority::Priority;
+use crate::probe::Probe;
 use crate::sleep::Sleep;
 use crate::spares::Spares;
 use crate::stewards::{Errand, Handed, Stewards};
 use crate::sync::{AtomicU32, Ordering, fence, ns_since};
 use crate::tasks::Tasks;
+use crate::timeline::{Recorder, Trace};
 use crate::timers::Timers;
 use crate::topology;
 use crossbeam::utils::CachePadded;
@@ -49,6 +51,8 @@ pub(crate) struct Crew {
     pub(crate) classes: Classes,
     /// Where there is a limit to what is taken in.
     pub(crate) admission: Option<Arc<Admission>>,
+    /// Where somebody wants to know what is done.
+    pub(crate) probe: Option<Probe>,
     /// How many threads sleep until something has ended, and would help with it.
     dozing: CachePadded<AtomicU32>,
     workers: usize,
@@ -98,6 +102,7 @@ impl Crew {
             stewards: Stewards::new(),
             classes: Classes::new(),
             admission: None,
+            probe: None,
             dozing: CachePadded::new(AtomicU32::new(0)),
             workers,
             places,
@@ -112,6 +117,12 @@ impl Crew {
     /// Takes in no more than so many items at once that were handed in. Before anybody else knows of it.
     pub(crate) fn limit(&mut self, items: usize) {
         self.admission = Some(Arc::new(Admission::new(items)));
+    }
+
+    /// Notes what is done, in figures, on a timeline, or not at all. Before anybody else knows of it.
+    pub(crate) fn watch(&mut self, metrics: bool, trace: Option<Trace>) {
+        let recorder = trace.map(|trace| Recorder::new(trace, self.workers, self.places));
+        self.probe = Probe::new(self.places, metrics, recorder);
     }
 
     #[inline]
@@ -182,6 +193,34 @@ impl Crew {
     #[inline]
     pub(crate) fn now_ns(&self) -> u64 {
         ns_since(self.epoch)
+    }
+
+    /// The same of a time that was told before.
+    pub(crate) fn ns_at(&self, time: Instant) -> u64 {
+        time.saturating_duration_since(self.epoch).as_nanos() as u64
+    }
+
+    /// Where a timeline is recorded, if one is.
+    #[inline]
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        self.probe.as_ref()?.recorder.as_deref()
+    }
+
+    /// An item panicked at `place`.
+    #[cold]
+    pub(crate) fn note_panic(&self, place: usize, index: usize) {
+        if let Some(probe) = &self.probe {
+            probe.panicked(place, index, self.now_ns());
+        }
+    }
+
+    /// Does `run` as what the thread that has `place` is busy with, if that is measured.
+    #[inline]
+    pub(crate) fn busy<R>(&self, place: usize, run: impl FnOnce() -> R) -> R {
+        match &self.probe {
+            None => run(),
+            Some(probe) => probe.busy(place, || self.now_ns(), run),
+        }
     }
 
     pub(crate) fn spin_budget(&self) -> Budget {

@@ -1,4 +1,7 @@
+mod books;
 mod held;
+
+pub(crate) use books::Lap;
 
 use super::{Items, Region};
 use crate::cancel::CancelToken;
@@ -24,6 +27,10 @@ pub(crate) struct Claims<'r> {
     dice: Dice,
     /// What was handed out last.
     chunk: Span,
+    /// The first item that is not in the share yet.
+    since: u32,
+    /// What was put into the share last, until somebody [wants to know](Self::lap).
+    lap: Option<Lap>,
     /// Items that have ended and are not in the share yet: a look at the clock is worth several short chunks.
     unbooked: u32,
     unbooked_since_ns: u64,
@@ -44,13 +51,15 @@ pub(crate) struct Claims<'r> {
 
 impl<'r> Claims<'r> {
     pub(crate) fn new(region: &'r Region<'r>, seat: usize, worker: usize, now_ns: u64) -> Self {
-        region.entry.seats()[seat].take(region.entry.posting());
+        region.entry.seats()[seat].take(region.entry.posting(), worker);
         Self {
             region,
             seat,
             sizer: Sizer::new(region.crew.costs.ns_per_item(region.site)),
             dice: Dice::new(now_ns ^ seat as u64),
             chunk: Span::default(),
+            since: 0,
+            lap: None,
             unbooked: 0,
             unbooked_since_ns: now_ns,
             came_ns: now_ns,
@@ -160,6 +169,9 @@ impl<'r> Claims<'r> {
     fn hand_out(&mut self, chunk: Span) -> Option<Span> {
         if self.is_struck(Point::AfterClaim) {
             return self.stop(Some(chunk));
+        }
+        if self.unbooked == 0 {
+            self.since = chunk.begin;
         }
         self.chunk = chunk;
         if self.has_news {
@@ -314,36 +326,13 @@ impl<'r> Claims<'r> {
         self.region.settle(u64::from(items.len()));
     }
 
-    /// Books the chunks that ended, and decides again whether what is left wants another runner.
-    #[inline]
-    fn account(&mut self) {
-        if self.unbooked == 0 {
-            return;
-        }
-        self.book();
-        self.alone = self.region.crew.sleep.all_quiet();
-        if self.alone || self.region.node.has_parent() && self.region.may_enlist() {
-            // No fence: what is in the words was stored before the last one, or is looked at again after the next chunk.
-            self.enlist();
-        }
-    }
-
-    #[inline]
-    fn book(&mut self) {
-        let now_ns = self.region.crew.now_ns();
-        let took_ns = now_ns.saturating_sub(self.unbooked_since_ns);
-        let items = std::mem::take(&mut self.unbooked);
-        self.sizer.observe(items, took_ns);
-        self.share.items += u64::from(items);
-        self.share.busy_ns += took_ns;
-        self.unbooked_since_ns = now_ns;
-    }
-
     /// Fills the own word from another seat's.
     fn steal(&mut self) -> bool {
         let (seats, posting) = (self.entry().seats(), self.entry().posting());
-        for victim in self.dice.victims(seats.len(), self.seat) {
-            let victim = &seats[victim];
+        let mut looks = 0;
+        for seat in self.dice.victims(seats.len(), self.seat) {
+            let victim = &seats[seat];
+            looks += 1;
             // A range nobody works on would be stolen in ever smaller halves: take it whole.
             let stolen = if victim.is_taken(posting) {
                 victim.word.take_back_half()
@@ -351,10 +340,12 @@ impl<'r> Claims<'r> {
                 victim.word.take_all()
             };
             if let Some(span) = stolen {
+                self.note_search(looks, Some((seat, span.len())));
                 self.take_in(span);
                 return true;
             }
         }
+        self.note_search(looks, None);
         false
     }
 
@@ -366,19 +357,6 @@ impl<'r> Claims<'r> {
         }
         self.has_news = true;
         self.share.steals += 1;
-    }
-
-    /// Books this participation on its seat. Returns when its last chunk ended.
-    pub(crate) fn finish(self) -> u64 {
-        debug_assert!(
-            self.chunk.is_empty(),
-            "a task runs until `next` gives nothing"
-        );
-        if self.share.items > 0 {
-            self.region.settle(self.share.items);
-            self.own().record(self.share);
-        }
-        self.unbooked_since_ns
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) mod ground;
 #[cfg(all(test, loom))]
 mod model;
 
-pub(crate) use claims::Claims;
+pub(crate) use claims::{Claims, Lap};
 
 use crate::cancel::CancelToken;
 use crate::costs::Site;
@@ -82,6 +82,15 @@ pub(crate) enum Items {
     Growing,
 }
 
+/// What a timeline calls the items of a region.
+#[derive(Copy, Clone, Debug, Default)]
+pub(crate) struct Label {
+    /// See [`Note::batch`](crate::timeline::Note::batch).
+    pub(crate) batch: u16,
+    /// Which item of it offset 0 is, where offsets are items.
+    pub(crate) base: Option<usize>,
+}
+
 /// See the [module](self).
 pub(crate) struct Region<'t> {
     pub(crate) task: &'t dyn Task,
@@ -92,6 +101,10 @@ pub(crate) struct Region<'t> {
     /// What waits for this.
     pub(crate) node: Node<'t>,
     pub(crate) site: Site,
+    /// What a timeline calls its items.
+    pub(crate) label: Label,
+    /// When they were handed in.
+    pub(crate) called_ns: u64,
     /// Whether the caller runs items, too, as long as there are workers. If not, others may [sit](Self::sit_in) on its seat.
     pub(crate) caller_runs: bool,
     /// Of a caller that does not: INVARIANT(chair): somebody runs items on its seat, and nobody else does: of this, and of all that

@@ -16,6 +16,7 @@ use crate::intake;
 use crate::isolate;
 use crate::panic::TaskPanic;
 use crate::priority::Priority;
+use crate::probe::Probe;
 use crate::sync::{AtomicU32, Mutex, Ordering, UnsafeCell};
 use crate::tasks::{self, Task};
 use std::sync::Arc;
@@ -236,7 +237,7 @@ where
         // A detached task's result goes here; its `Drop` is the user's.
         isolate::drop_quietly(cell);
     };
-    push(crew, class, with_permit(permit, work));
+    push(crew, class, task(crew, permit, work));
     handle
 }
 
@@ -250,19 +251,23 @@ pub(crate) fn spawn_detached(crew: &Crew, class: Priority, body: impl FnOnce() +
             isolate::discard(payload);
         }
     };
-    push(crew, class, with_permit(permit, work));
+    push(crew, class, task(crew, permit, work));
 }
 
 /// A task that keeps its permit until it has ended, or was dropped.
 #[inline]
-fn with_permit(permit: Option<Permit>, work: impl FnOnce(&usize) + Send + 'static) -> Task {
-    match permit {
-        None => Task::new(work),
-        Some(permit) => Task::new(move |worker: &usize| {
-            work(worker);
-            drop(permit);
-        }),
+fn task(crew: &Crew, permit: Option<Permit>, work: impl FnOnce(&usize) + Send + 'static) -> Task {
+    if permit.is_none() && crew.probe.is_none() {
+        return Task::new(work);
     }
+    let wait = crew.probe.as_ref().and_then(Probe::begin_wait);
+    Task::new(move |worker: &usize| {
+        if let Some(wait) = wait {
+            wait.ends(*worker);
+        }
+        work(worker);
+        drop(permit);
+    })
 }
 
 #[inline]

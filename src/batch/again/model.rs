@@ -7,7 +7,7 @@ use crate::crew::Crew;
 use crate::entry::Entry;
 use crate::lineage::Node;
 use crate::region::ground::Ground;
-use crate::region::{Claims, Items, Task};
+use crate::region::{Claims, Items, Label, Task};
 use crate::sync::{AtomicU64, Ordering};
 use loom::thread;
 
@@ -51,6 +51,8 @@ impl Owned {
                 entry,
                 node: Node::new(None, entry.waiter(), crew.id()),
                 site: Site::of(7),
+                label: Label::default(),
+                called_ns: 0,
                 caller_runs: true,
                 is_taken: Box::leak(Box::new(crate::sync::AtomicBool::new(false))),
                 remaining: AtomicU64::new(0),

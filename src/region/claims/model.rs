@@ -4,8 +4,8 @@ use super::*;
 use crate::costs::Site;
 
 use crate::lineage::Node;
-use crate::region::Task;
 use crate::region::ground::Ground;
+use crate::region::{Label, Task};
 use crate::sync::{AtomicU64, Mutex};
 use loom::thread;
 use std::sync::Arc;
@@ -63,6 +63,8 @@ impl Owned {
                 entry,
                 node: Node::new(None, entry.waiter(), crew.id()),
                 site: Site::of(7),
+                label: Label::default(),
+                called_ns: 0,
                 caller_runs: true,
                 is_taken: Box::leak(Box::new(crate::sync::AtomicBool::new(false))),
                 remaining: AtomicU64::new(u64::from(items)),

@@ -1,0 +1,235 @@
+//! What is noted of the work of a runtime whose user asked for it: figures ([`Metrics`](crate::Metrics)), a timeline, or both.
+//!
+//! A crew has a probe or has none; whoever does something worth a note looks at that, and that is all it costs where there is none. What is noted is
+//! noted where the clock is read anyway: at the end of a chunk, of a burst of tasks, of a sleep. Each place has figures of its own behind a lock of its
+//! own, which nobody else takes but readers, and which is taken once for some 10 µs of work.
+
+use crate::metrics::PlaceMetrics;
+use crate::sync::Mutex;
+use crate::timeline::{Activity, Note, Recorder};
+use crossbeam::utils::CachePadded;
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+thread_local! {
+    /// This thread runs something, and its time is counted: what it runs within that is not counted again.
+    static IS_BUSY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Items of a region that a participant has run one after the other.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) began_ns: u64,
+    pub(crate) took_ns: u64,
+    pub(crate) items: u32,
+    /// The first one, if its number is known.
+    pub(crate) first: Option<usize>,
+    /// See [`Note::batch`].
+    pub(crate) batch: u16,
+    /// When they were handed in.
+    pub(crate) called_ns: u64,
+}
+
+/// A lock for each place, and one for those who have none.
+#[derive(Debug)]
+struct Meters(Box<[CachePadded<Mutex<PlaceMetrics>>]>);
+
+impl Meters {
+    #[inline]
+    fn count(&self, place: usize, count: impl FnOnce(&mut PlaceMetrics)) {
+        count(&mut self.0[place.min(self.0.len() - 1)].lock());
+    }
+}
+
+/// Something that waits to be run.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    meters: Arc<Meters>,
+    since: Instant,
+}
+
+impl Waiting {
+    /// It begins, at `place`.
+    pub(crate) fn ends(self, place: usize) {
+        let ns = self.since.elapsed().as_nanos() as u64;
+        self.meters.count(place, |meter| meter.waits.note(ns, 1));
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Probe {
+    meters: Option<Arc<Meters>>,
+    pub(crate) recorder: Option<Arc<Recorder>>,
+}
+
+impl Probe {
+    /// None if nobody asked for anything.
+    pub(crate) fn new(places: usize, meters: bool, recorder: Option<Recorder>) -> Option<Self> {
+        let all = || {
+            Arc::new(Meters(
+                (0..=places).map(|_| CachePadded::default()).collect(),
+            ))
+        };
+        let recorder = recorder.map(Arc::new);
+        (meters || recorder.is_some()).then(|| Self {
+            meters: meters.then(all),
+            recorder,
+        })
+    }
+
+    /// The figures of each place.
+    pub(crate) fn read(&self) -> Vec<PlaceMetrics> {
+        let meters = self.meters.iter().flat_map(|meters| &meters.0);
+        meters.map(|meter| meter.lock().clone()).collect()
+    }
+
+    #[inline]
+    fn count(&self, place: usize, count: impl FnOnce(&mut PlaceMetrics)) {
+        if let Some(meters) = &self.meters {
+            meters.count(place, count);
+        }
+    }
+
+    #[inline]
+    fn note(&self, place: usize, note: impl FnOnce() -> Note) {
+        if let Some(recorder) = &self.recorder {
+            recorder.note(place, note());
+        }
+    }
+
+    /// Items were run at `place`.
+    pub(crate) fn ran(&self, place: usize, run: &Run) {
+        self.count(place, |meter| {
+            let items = u64::from(run.items);
+            meter.items += items;
+            meter.chunks += 1;
+            meter.longest_chunk = meter.longest_chunk.max(items);
+            meter.runs.note(run.took_ns / items.max(1), items);
+            let waited_ns = run.began_ns.saturating_sub(run.called_ns);
+            meter.waits.note(waited_ns, items);
+        });
+        self.note(place, || Note {
+            took_ns: run.took_ns,
+            batch: run.batch,
+            first: run.first,
+            count: run.items,
+            ..Note::new(Activity::Items, run.began_ns)
+        });
+    }
+
+    /// So many tasks were run at `place`, one after the other.
+    pub(crate) fn ran_tasks(&self, place: usize, tasks: u64, began_ns: u64, took_ns: u64) {
+        self.count(place, |meter| {
+            meter.tasks += tasks;
+            meter.runs.note(took_ns / tasks.max(1), tasks);
+        });
+        self.note(place, || Note {
+            took_ns,
+            count: tasks as u32,
+            ..Note::new(Activity::Tasks, began_ns)
+        });
+    }
+
+    /// Something waits from now on.
+    pub(crate) fn begin_wait(&self) -> Option<Waiting> {
+        let meters = self.meters.clone()?;
+        let since = Instant::now();
+        Some(Waiting { meters, since })
+    }
+
+    /// Something else was run at `place`.
+    pub(crate) fn ran_other(&self, place: usize, what: Activity, began_ns: u64, took_ns: u64) {
+        if what != Activity::Broadcast {
+            self.count(place, |meter| meter.forks += 1);
+        }
+        self.note(place, || Note {
+            took_ns,
+            ..Note::new(what, began_ns)
+        });
+    }
+
+    /// Who has `place` has looked for items at others so often; the last time it found so many, at that place, if any.
+    pub(crate) fn sought(
+        &self,
+        place: usize,
+        attempts: u32,
+        found: Option<(usize, u32)>,
+        now_ns: u64,
+    ) {
+        self.count(place, |meter| {
+            meter.steal_attempts += u64::from(attempts);
+            if let Some((_, items)) = found {
+                meter.steals += 1;
+                meter.stolen += u64::from(items);
+            }
+        });
+        if let Some((victim, items)) = found {
+            self.note(place, || Note {
+                count: items,
+                other: Some(victim),
+                ..Note::new(Activity::Steal, now_ns)
+            });
+        }
+    }
+
+    /// The worker at `place` slept.
+    pub(crate) fn slept(&self, place: usize, began_ns: u64, now_ns: u64) {
+        let took_ns = now_ns.saturating_sub(began_ns);
+        self.count(place, |meter| {
+            meter.parks += 1;
+            meter.wakes += 1;
+            meter.asleep += Duration::from_nanos(took_ns);
+        });
+        self.note(place, || Note {
+            took_ns,
+            ..Note::new(Activity::Asleep, began_ns)
+        });
+        self.note(place, || Note::new(Activity::Wake, now_ns));
+    }
+
+    /// An item panicked.
+    #[cold]
+    pub(crate) fn panicked(&self, place: usize, index: usize, now_ns: u64) {
+        self.note(place, || Note {
+            first: Some(index),
+            count: 1,
+            ..Note::new(Activity::Panic, now_ns)
+        });
+    }
+
+    /// An item failed, in that run, and is to be run again.
+    #[cold]
+    pub(crate) fn retries(&self, place: usize, index: usize, attempt: u32, now_ns: u64) {
+        self.note(place, || Note {
+            first: Some(index),
+            count: attempt,
+            ..Note::new(Activity::Retry, now_ns)
+        });
+    }
+
+    /// Does `run`, at `place`, as something that this place is busy with; `now_ns` tells the time.
+    pub(crate) fn busy<R>(
+        &self,
+        place: usize,
+        now_ns: impl Fn() -> u64,
+        run: impl FnOnce() -> R,
+    ) -> R {
+        struct Idle(bool);
+        impl Drop for Idle {
+            fn drop(&mut self) {
+                IS_BUSY.set(self.0);
+            }
+        }
+        if self.meters.is_none() || IS_BUSY.get() {
+            return run();
+        }
+        let _idle = Idle(IS_BUSY.replace(true));
+        let began_ns = now_ns();
+        let result = run();
+        let took_ns = now_ns().saturating_sub(began_ns);
+        self.count(place, |meter| meter.busy += Duration::from_nanos(took_ns));
+        result
+    }
+}
