@@ -18,7 +18,7 @@ pub struct Completions {
     /// Print a script by which SHELL completes the flags of this program, and exit
     ///
     /// For bash, say: source <(PROGRAM --completions bash)
-    #[arg(long = "completions", value_name = "SHELL", value_parser = Script)]
+    #[arg(id = "completions", long = "completions", value_name = "SHELL", value_parser = Script)]
     script: Option<Infallible>,
 }
 

@@ -13,7 +13,7 @@ pub struct Json {
     /// Write a summary of the run to FILE as JSON
     ///
     /// Times are in seconds, sizes in bytes. FILE is replaced.
-    #[arg(long = "json", value_name = "FILE")]
+    #[arg(id = "json", long = "json", value_name = "FILE")]
     pub to: Option<PathBuf>,
 }
 

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 pub struct Progress {
     /// Show progress on standard error; auto: if that is a terminal
     #[arg(
+        id = "progress",
         long = "progress",
         value_enum,
         value_name = "WHEN",
