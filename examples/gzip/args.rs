@@ -14,6 +14,8 @@ use std::num::NonZeroUsize;
 /// Each FILE is replaced by FILE.gz, with its mode and time; or the other way round with -d. Without files, or for `-`, standard input goes to
 /// standard output.
 ///
+/// In the summary of --json, `files` are those that were treated to the end, and the bytes are theirs.
+///
 /// Exit codes: 0 if all went well, 1 for an error, 2 for a warning or a wrong command line.
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM.name, group(ArgGroup::new("level")))]

@@ -33,6 +33,8 @@ use crate::support::json::Json;
 /// first SIGINT (Ctrl-C), SIGTERM or SIGHUP lets the running jobs end and starts no more; the second
 /// kills them, and the third ends this program at once.
 ///
+/// In the summary of --json, jobs were `skipped` by --resume, or `not_run` to their end in a run that ended early.
+///
 /// Exit codes: 0 if all jobs succeeded; 1 to 100: so many failed; 101: more than 100 failed; 255: wrong
 /// command line, a file that could not be read or written, standard output closed, or the run
 /// was interrupted before all jobs had run. With --halt see there.
