@@ -9,6 +9,7 @@ mod cli;
 
 use cli::{Run, end, example, run, run_with};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -106,6 +107,7 @@ fn the_number_of_threads_changes_nothing() {
     let one = pass(&["-p", "1"], &input).exits(0).stdout;
     for threads in ["2", "3", "8"] {
         pass(&["-p", threads], &input).exits(0).prints(&one);
+        pass(&["--threads", threads], &input).exits(0).prints(&one);
     }
 }
 
@@ -207,9 +209,14 @@ fn what_is_there_is_not_overwritten_and_what_makes_no_sense_is_said() {
         .says("directory");
     run(ours().arg("-f").arg(at("a")), b"").exits(0);
     assert_eq!(names(folder.path()), ["a.gz", "b.txt"]);
-    run(ours().args(["-p", "0"]), b"")
-        .exits(1)
-        .says("num_threads is 0");
+    for flag in ["-p", "--threads"] {
+        run(ours().args([flag, "0"]), b"")
+            .exits(2)
+            .says("at least 1 thread");
+    }
+    run(ours().args(["-p", "2", "--threads", "2"]), b"")
+        .exits(2)
+        .says("cannot be used with");
     run(ours().args(["-1", "-9"]), b"")
         .exits(2)
         .says("cannot be used with");
@@ -328,6 +335,83 @@ fn damage_is_an_error_and_leaves_no_output() {
     pass(&["-d"], &behind(b"\x1fnot a member"))
         .exits(2)
         .prints(&input);
+}
+
+/// A run's summary.
+#[track_caller]
+fn summed_up(folder: &TempDir, args: &[&str], code: i32) -> Value {
+    let to = TempDir::new().expect("a temporary folder");
+    let path = to.path().join("summary");
+    let mut command = ours();
+    command.args(args).arg("--json").arg(&path);
+    run(command.current_dir(folder), b"").exits(code);
+    let text = fs::read_to_string(path).expect("the summary");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn the_json_summary_adds_up() {
+    let (a, b) = (text(500_000), text(40));
+    let length = (a.len() + b.len()) as u64;
+    let folder = folder(&[("a", &a), ("b", &b), ("c.gz", b"")]);
+    let packed = summed_up(&folder, &["--threads", "3", "a", "b"], 0);
+    let on_disk = |name: &str| fs::metadata(folder.path().join(name)).unwrap().len();
+    let is = |summary: &Value, counts: [(&str, u64); 6]| {
+        for (key, count) in counts {
+            assert_eq!(summary[key], count, "{key}: {summary}");
+        }
+        assert!(summary["seconds"].as_f64().expect("seconds") > 0.0);
+    };
+    let small = on_disk("a.gz") + on_disk("b.gz");
+    let counts = |files, bytes_in, bytes_out, warnings, failures| {
+        [
+            ("threads", 3),
+            ("files", files),
+            ("bytes_in", bytes_in),
+            ("bytes_out", bytes_out),
+            ("warnings", warnings),
+            ("failures", failures),
+        ]
+    };
+    is(&packed, counts(2, length, small, 0, 0));
+    // What is tested is not written, and counted all the same.
+    let tested = summed_up(&folder, &["-p3", "-t", "a.gz", "b.gz"], 0);
+    is(&tested, counts(2, small, length, 0, 0));
+    let unpacked = summed_up(&folder, &["-p3", "-d", "a.gz", "b.gz"], 0);
+    is(&unpacked, counts(2, small, length, 0, 0));
+    let troubled = summed_up(&folder, &["-p3", "c.gz", "missing"], 1);
+    is(&troubled, counts(0, 0, 0, 1, 1));
+}
+
+#[test]
+fn a_summary_that_cannot_be_written_is_an_error() {
+    for (path, says) in [
+        ("/dev/full", "gzip: /dev/full: No space left on device\n"),
+        ("/no/dir", "gzip: /no/dir: No such file or directory\n"),
+    ] {
+        let run = pass(&["--json", path], b"data").exits(1);
+        assert_eq!(String::from_utf8_lossy(&run.stderr), says);
+        pass(&["-d"], &run.stdout).exits(0).prints("data");
+    }
+}
+
+#[test]
+fn a_shell_completes_every_flag() {
+    let offered = cli::completed("gzip");
+    for flag in [
+        "--stdout",
+        "--decompress",
+        "--keep",
+        "--processes",
+        "--threads",
+        "--blocksize",
+        "--best",
+        "--json",
+        "--completions",
+        "--help",
+    ] {
+        assert!(offered.iter().any(|it| it == flag), "{flag}: {offered:?}");
+    }
 }
 
 #[test]

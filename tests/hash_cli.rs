@@ -863,10 +863,37 @@ fn help_names_every_option_and_the_exit_codes() {
         "--threads",
         "--json",
         "--progress",
+        "--completions",
         "Exit codes",
     ] {
         assert!(text.contains(word), "{word}: {text}");
     }
+}
+
+#[test]
+fn a_shell_completes_every_flag() {
+    let offered = cli::completed("hash");
+    for flag in [
+        "--algorithm",
+        "--check",
+        "--follow",
+        "--threads",
+        "--json",
+        "--progress",
+        "--completions",
+        "--help",
+    ] {
+        assert!(offered.iter().any(|it| it == flag), "{flag}: {offered:?}");
+    }
+    run(hash().args(["--completions", "tcsh"]), b"")
+        .exits(2)
+        .says("bash");
+    let full = File::options().write(true).open("/dev/full");
+    let mut command = hash();
+    command.args(["--completions", "bash"]);
+    run_with(command.stdout(full.expect("/dev/full")), b"")
+        .exits(1)
+        .says("hash: standard output: No space left on device");
 }
 
 #[test]

@@ -23,6 +23,7 @@ use std::time::Instant;
 
 use cli::{PATIENCE, Run, end, example, run, run_with};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 // ---------------------------------------------------------------------------------------------
@@ -1082,12 +1083,66 @@ fn a_joblog_is_replaced_or_appended_to() {
 }
 
 // ---------------------------------------------------------------------------------------------
+// The summary
+
+/// Runs three jobs, which exit with 0, 1 and 0, and gives the summary.
+#[track_caller]
+fn summed_up(dir: &TempDir, arguments: &[&str], code: i32) -> Value {
+    let path = dir.path().join("summary");
+    let mut command = jobs(dir);
+    command.arg("--json").arg(&path).args(arguments);
+    run(command.args(["exit {}", ":::", "0", "1", "0"]), b"").exits(code);
+    let text = fs::read_to_string(path).expect("the summary");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn the_json_summary_adds_up() {
+    let dir = directory();
+    let summary = summed_up(&dir, &["--threads", "2", "--joblog", "log"], 1);
+    assert_eq!(summary["threads"], 2);
+    assert!(summary["seconds"].as_f64().expect("seconds") > 0.0);
+    let workers = summary["workers"].as_array().expect("workers");
+    assert_eq!(workers.len(), 2);
+    let items = workers.iter().map(|worker| worker["items"].as_u64());
+    assert_eq!(items.sum::<Option<u64>>(), Some(3), "{summary}");
+    let counts = |skipped, succeeded, failed, not_run| {
+        serde_json::json!({
+            "all": 3,
+            "skipped": skipped,
+            "succeeded": succeeded,
+            "failed": failed,
+            "not_run": not_run,
+        })
+    };
+    assert_eq!(summary["jobs"], counts(0, 2, 1, 0));
+    let again = ["-j1", "--joblog", "log", "--resume-failed"];
+    assert_eq!(summed_up(&dir, &again, 1)["jobs"], counts(2, 0, 1, 0));
+    let halted = summed_up(&dir, &["-j1", "--halt", "soon,fail=1"], 1);
+    assert_eq!(halted["threads"], 1);
+    assert_eq!(halted["jobs"], counts(0, 1, 1, 1));
+}
+
+#[test]
+fn a_summary_that_cannot_be_written_is_an_error() {
+    let dir = directory();
+    for (path, says) in [
+        ("/dev/full", "jobs: /dev/full: No space left on device\n"),
+        ("no/dir", "jobs: no/dir: No such file or directory\n"),
+    ] {
+        let run = run(jobs(&dir).args(["--json", path, "echo", ":::", "1"]), b"");
+        let run = run.exits(255).prints("1\n");
+        assert_eq!(String::from_utf8_lossy(&run.stderr), says);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
 // Wrong usage
 
 #[test]
 fn own_errors_exit_255_and_say_what_is_wrong() {
     let dir = directory();
-    let cases: [(&[&str], &[u8], &str); 11] = [
+    let cases: [(&[&str], &[u8], &str); 14] = [
         (&["--unheard-of", "echo"], b"", "--unheard-of"),
         (&["-j0", "echo"], b"", "at least 1 job"),
         (
@@ -1100,6 +1155,17 @@ fn own_errors_exit_255_and_say_what_is_wrong() {
         (&["--halt", "later,fail=1", "echo"], b"", "soon"),
         (&["--halt", "now,fail=0", "echo"], b"", "at least 1"),
         (&["--resume", "echo"], b"", "--joblog"),
+        (&["--threads", "0", "echo"], b"", "at least 1 thread"),
+        (
+            &["--threads", "2", "-j2", "echo"],
+            b"",
+            "cannot be used with",
+        ),
+        (
+            &["--dry-run", "--json", "x", "echo"],
+            b"",
+            "cannot be used with",
+        ),
         (
             &["-a", "missing", "echo"],
             b"",
@@ -1166,9 +1232,35 @@ fn help_names_every_option_and_the_exit_codes() {
         "--results",
         "--bar",
         "--dry-run",
+        "--threads",
+        "--json",
+        "--completions",
         "Exit codes",
         "{/.}",
     ] {
         assert!(text.contains(word), "{word}: {text}");
     }
+}
+
+#[test]
+fn a_shell_completes_every_flag() {
+    let offered = cli::completed("jobs");
+    for flag in [
+        "--jobs",
+        "--threads",
+        "--keep-order",
+        "--halt",
+        "--joblog",
+        "--results",
+        "--bar",
+        "--json",
+        "--completions",
+        "--help",
+    ] {
+        assert!(offered.iter().any(|it| it == flag), "{flag}: {offered:?}");
+    }
+    let dir = directory();
+    run(jobs(&dir).args(["--completions", "tcsh"]), b"")
+        .exits(255)
+        .says("bash");
 }

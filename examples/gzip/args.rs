@@ -1,16 +1,24 @@
 //! The command line.
 
+use crate::PROGRAM;
+use crate::support::completions::Completions;
+use crate::support::flags::{Flags, threads};
+use crate::support::json::Json;
 use clap::{ArgGroup, Parser};
+use ganger::Runtime;
 use std::ffi::{OsStr, OsString};
+use std::num::NonZeroUsize;
 
 /// Compress or decompress files, on all cores.
 ///
 /// Each FILE is replaced by FILE.gz, with its mode and time; or the other way round with -d. Without files, or for `-`, standard input goes to
 /// standard output.
 ///
-/// Exit codes: 0, 1 for an error, 2 for a warning.
+/// In the summary of --json, `files` are those that were treated to the end, and the bytes are theirs.
+///
+/// Exit codes: 0 if all went well, 1 for an error, 2 for a warning or a wrong command line.
 #[derive(Debug, Parser)]
-#[command(name = "gzip", group(ArgGroup::new("level")))]
+#[command(name = PROGRAM.name, group(ArgGroup::new("level")))]
 pub(crate) struct Args {
     /// What to compress; `-` is standard input
     #[arg(value_name = "FILE")]
@@ -40,9 +48,12 @@ pub(crate) struct Args {
     #[arg(short, long)]
     pub(crate) no_name: bool,
 
-    /// How many threads compress, at least 1 [default: one for each processor]
-    #[arg(short, long, value_name = "N")]
-    pub(crate) processes: Option<usize>,
+    /// As --threads, in the manner of pigz
+    #[arg(short, long, value_name = "N", value_parser = threads, conflicts_with = "threads")]
+    processes: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    flags: Flags,
 
     /// Size of a block, in KiB
     #[arg(short, long, value_name = "KIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(32..=65536))]
@@ -69,9 +80,22 @@ pub(crate) struct Args {
     /// Smallest
     #[arg(short = '9', long = "best", group = "level")]
     nine: bool,
+
+    #[command(flatten)]
+    pub(crate) json: Json,
+
+    #[command(flatten)]
+    completions: Completions,
 }
 
 impl Args {
+    pub(crate) fn runtime(&self) -> Result<Runtime, String> {
+        self.flags.runtime(|builder| match self.processes {
+            Some(threads) => builder.num_threads(threads.get()),
+            None => builder,
+        })
+    }
+
     /// What to treat; none is standard input.
     pub(crate) fn names(&self) -> Vec<Option<&OsStr>> {
         if self.files.is_empty() {

@@ -1,12 +1,7 @@
 //! How it went, and what is said of it.
 
-#[path = "../support/reason.rs"]
-mod reason;
-
-pub(crate) use reason::reason;
-
+use crate::support::message;
 use std::ffi::OsStr;
-use std::io::{self, Write};
 
 /// How the treatment of a file has ended, from good to bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,10 +13,8 @@ pub(crate) enum Ending {
     Failed,
 }
 
-/// A line on standard error. If that is closed it is no reason to fail.
+/// A line on standard error about a file; none is standard input.
 pub(crate) fn say(name: Option<&OsStr>, text: &str) {
     let name = name.unwrap_or(OsStr::new("stdin")).to_string_lossy();
-    // In one piece: others may write too.
-    let line = format!("gzip: {}: {text}\n", name.escape_debug());
-    let _ = io::stderr().write_all(line.as_bytes());
+    message::say(&format!("{}: {text}", name.escape_debug()));
 }

@@ -1,9 +1,12 @@
 //! From names to inputs and outputs, and back to the names.
 
 use crate::args::Args;
-use crate::ending::{self, Ending, reason};
+use crate::ending::{self, Ending};
 use crate::inflate::{self, Rest};
 use crate::member::{self, Failure, Header, Settings};
+use crate::meter::Meter;
+use crate::support::reason::reason;
+use crate::totals::Totals;
 use crate::unfinished::Unfinished;
 use ganger::Runtime;
 use std::ffi::{OsStr, OsString};
@@ -12,6 +15,7 @@ use std::io::{self, BufReader, BufWriter, ErrorKind, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::UNIX_EPOCH;
 use tempfile::NamedTempFile;
 
@@ -19,15 +23,22 @@ const SUFFIX: &str = ".gz";
 const BUFFER: usize = 256 * 1024;
 
 /// One name; none is standard input.
-pub(crate) fn treat(runtime: &Runtime, args: &Args, name: Option<&OsStr>) -> Ending {
-    match name {
-        None => through(runtime, args),
-        Some(name) => replace(runtime, args, Path::new(name)),
-    }
+pub(crate) fn treat(
+    runtime: &Runtime,
+    args: &Args,
+    name: Option<&OsStr>,
+    totals: &mut Totals,
+) -> Ending {
+    let ending = match name {
+        None => through(runtime, args, totals),
+        Some(name) => replace(runtime, args, Path::new(name), totals),
+    };
+    totals.count(ending);
+    ending
 }
 
 /// Standard input to standard output.
-fn through(runtime: &Runtime, args: &Args) -> Ending {
+fn through(runtime: &Runtime, args: &Args, totals: &mut Totals) -> Ending {
     let unpacks = args.decompress || args.test;
     if !unpacks && !args.force && io::stdout().is_terminal() {
         ending::say(
@@ -43,7 +54,7 @@ fn through(runtime: &Runtime, args: &Args) -> Ending {
         io::stdin(),
         &mut stdout(args),
     );
-    end(None, result)
+    end(None, result, totals)
 }
 
 fn stdout(args: &Args) -> Box<dyn Write> {
@@ -58,7 +69,7 @@ fn stdout(args: &Args) -> Box<dyn Write> {
 }
 
 /// A file to one beside it, or to standard output.
-fn replace(runtime: &Runtime, args: &Args, path: &Path) -> Ending {
+fn replace(runtime: &Runtime, args: &Args, path: &Path, totals: &mut Totals) -> Ending {
     let name = Some(path.as_os_str());
     let replaces = !args.stdout && !args.test;
     if replaces && let Err((ending, text)) = may_replace(args, path) {
@@ -79,7 +90,7 @@ fn replace(runtime: &Runtime, args: &Args, path: &Path) -> Ending {
     };
     if !replaces {
         let result = convert(runtime, args, &header, input, &mut stdout(args));
-        return end(name, result);
+        return end(name, result, totals);
     }
     let to = match destination(args, path) {
         Ok(to) => to,
@@ -93,7 +104,7 @@ fn replace(runtime: &Runtime, args: &Args, path: &Path) -> Ending {
         return Ending::Warned;
     }
     let result = beside(runtime, args, &header, input, &about, &to);
-    let ended = end(name, result);
+    let ended = end(name, result, totals);
     if ended < Ending::Failed
         && !args.keep
         && let Err(error) = fs::remove_file(path)
@@ -174,7 +185,7 @@ fn beside(
     input: File,
     about: &Metadata,
     to: &Path,
-) -> Result<Rest, Failure> {
+) -> Result<Converted, Failure> {
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
     let temporary = tempfile::Builder::new()
         .prefix(".gzip-")
@@ -182,10 +193,10 @@ fn beside(
         .map_err(Failure::Output)?;
     let _unfinished = Unfinished::note(temporary.path());
     let mut out = BufWriter::with_capacity(BUFFER, temporary.as_file());
-    let rest = convert(runtime, args, header, input, &mut out)?;
+    let converted = convert(runtime, args, header, input, &mut out)?;
     drop(out);
     settle(temporary, args, about, to).map_err(Failure::Output)?;
-    Ok(rest)
+    Ok(converted)
 }
 
 fn settle(temporary: NamedTempFile, args: &Args, about: &Metadata, to: &Path) -> io::Result<()> {
@@ -203,30 +214,48 @@ fn settle(temporary: NamedTempFile, args: &Args, about: &Metadata, to: &Path) ->
     named.map(drop).map_err(|error| error.error)
 }
 
+/// A file, from end to end.
+#[derive(Debug)]
+struct Converted {
+    rest: Rest,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
 fn convert(
     runtime: &Runtime,
     args: &Args,
     header: &Header,
     input: impl Read + Send + 'static,
     out: &mut dyn Write,
-) -> Result<Rest, Failure> {
+) -> Result<Converted, Failure> {
+    let (input, bytes_in) = Meter::new(input);
+    let (mut out, bytes_out) = Meter::new(out);
     let rest = if args.decompress || args.test {
-        inflate::read(BufReader::with_capacity(BUFFER, input), out)?
+        inflate::read(BufReader::with_capacity(BUFFER, input), &mut out)?
     } else {
         let settings = Settings {
             level: args.level(),
             block: args.block(),
         };
-        member::write(runtime, settings, header, input, out)?;
+        member::write(runtime, settings, header, input, &mut out)?;
         Rest::Nothing
     };
     out.flush().map_err(Failure::Output)?;
-    Ok(rest)
+    Ok(Converted {
+        rest,
+        bytes_in: bytes_in.load(Ordering::Relaxed),
+        bytes_out: bytes_out.load(Ordering::Relaxed),
+    })
 }
 
-/// Says how it went.
-fn end(name: Option<&OsStr>, result: Result<Rest, Failure>) -> Ending {
-    match result {
+/// Says how it went, and adds it up.
+fn end(name: Option<&OsStr>, result: Result<Converted, Failure>, totals: &mut Totals) -> Ending {
+    let rest = result.map(|converted| {
+        totals.add(converted.bytes_in, converted.bytes_out);
+        converted.rest
+    });
+    match rest {
         Ok(Rest::Nothing) => Ending::Fine,
         Ok(Rest::Garbage) => {
             ending::say(name, "decompression OK, trailing garbage ignored");

@@ -16,11 +16,12 @@
 //!    the trailer behind them. So memory does not depend on the length of the input, and the result is one member of gzip, which any
 //!    program can read.
 //! 4. Decompressing: `inflate`, on one thread, as the format allows nothing else.
+//! 5. `totals` adds up the run, for `--json`; `meter` counts the bytes.
 //!
 //! What differs from gzip: no prompts (an output that exists is not overwritten without `-f`), no `-l`, `-r`, `-S`, `.Z`, and no
 //! environment variables; and `-1` is the second level of zlib-rs, whose first is another algorithm, with a larger output than gzip's. A signal that ends the program leaves the input, and nothing else; SIGKILL also a temporary file, `.gzip-*`.
 //!
-//! Exit codes, as gzip's: 0, 1 for an error, 2 for a warning. A reader that closes standard output early (`gzip -c | head`) ends the run
+//! Exit codes, as gzip's: 0, 1 for an error, 2 for a warning or a wrong command line. A reader that closes standard output early (`gzip -c | head`) ends the run
 //! quietly, with 0.
 
 mod args;
@@ -30,46 +31,56 @@ mod ending;
 mod files;
 mod inflate;
 mod member;
+mod meter;
+#[path = "../support/mod.rs"]
+mod support;
+mod totals;
 mod unfinished;
 
 use args::Args;
 use clap::Parser;
 use ending::Ending;
-use ganger::{BuildError, Runtime};
 use std::process::ExitCode;
+use std::time::Instant;
+use support::json;
+use support::program::Program;
+use support::reason::reason;
+use totals::Totals;
+
+const PROGRAM: Program = Program {
+    name: "gzip",
+    failure: 1,
+};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let runtime = match runtime(&args) {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            ending::say(None, &error.to_string());
-            return ExitCode::FAILURE;
-        }
-    };
-    if let Err(error) = unfinished::watch_signals() {
-        ending::say(None, &format!("signals: {error}"));
-        return ExitCode::FAILURE;
-    }
+    support::ending::of(run(&Args::parse()))
+}
+
+fn run(args: &Args) -> Result<ExitCode, String> {
+    let runtime = args.runtime()?;
+    unfinished::watch_signals().map_err(|error| format!("signals: {error}"))?;
+    let started = Instant::now();
+    let mut totals = Totals::default();
     let mut worst = Ending::Fine;
     for name in args.names() {
-        let ending = files::treat(&runtime, &args, name);
+        let ending = files::treat(&runtime, args, name, &mut totals);
         worst = worst.max(ending);
         if ending == Ending::Closed {
             // Nobody reads on.
             break;
         }
     }
-    match worst {
+    if let Some(to) = &args.json.to {
+        let seconds = started.elapsed().as_secs_f64();
+        let totals = totals.json(runtime.current_num_threads(), seconds);
+        if let Err(error) = json::write(to, &totals) {
+            ending::say(Some(to.as_os_str()), &reason(&error));
+            worst = Ending::Failed;
+        }
+    }
+    Ok(match worst {
         Ending::Fine | Ending::Closed => ExitCode::SUCCESS,
         Ending::Warned => ExitCode::from(2),
         Ending::Failed => ExitCode::FAILURE,
-    }
-}
-
-fn runtime(args: &Args) -> Result<Runtime, BuildError> {
-    match args.processes {
-        Some(threads) => Runtime::builder().num_threads(threads).build(),
-        None => Runtime::new(),
-    }
+    })
 }

@@ -1,10 +1,15 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+
+use crate::PROGRAM;
+use crate::support::completions::Completions;
+use crate::support::flags::Flags;
+use crate::support::json::Json;
+use crate::support::progress::Progress;
 
 /// Print or verify checksums of files and of whole directory trees, in parallel.
 ///
@@ -22,7 +27,7 @@ use clap::{Parser, ValueEnum};
 /// Exit codes: 0 if every file was hashed or verified, 1 if something failed, 2 for a wrong
 /// command line.
 #[derive(Debug, Parser)]
-#[command(name = "hash")]
+#[command(name = PROGRAM.name)]
 pub(crate) struct Args {
     /// Files and directories to hash; `-` is standard input [default: .]
     #[arg(value_name = "PATH", conflicts_with = "check")]
@@ -47,19 +52,17 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "check")]
     pub(crate) follow: bool,
 
-    /// Number of threads, at least 1 [default: one for each processor]
-    #[arg(long, value_name = "N", value_parser = threads)]
-    pub(crate) threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
 
-    /// Write a summary of the run to FILE as JSON
-    ///
-    /// Durations (`seconds`, and `busy` of each worker) are in seconds.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) json: Json,
 
-    /// Show progress on standard error; auto: if that is a terminal
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
-    pub(crate) progress: When,
+    #[command(flatten)]
+    pub(crate) progress: Progress,
+
+    #[command(flatten)]
+    completions: Completions,
 }
 
 impl Args {
@@ -94,16 +97,4 @@ impl Algorithm {
             Self::Sha256 => "SHA256",
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum When {
-    Auto,
-    Always,
-    Never,
-}
-
-fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    let number: usize = text.parse().map_err(|_| "not a whole number".to_owned())?;
-    NonZeroUsize::new(number).ok_or_else(|| "at least 1 thread is needed".to_owned())
 }

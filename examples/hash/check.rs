@@ -10,6 +10,8 @@ use ganger::{Outcome, Runtime};
 use crate::args::Args;
 use crate::progress::Progress;
 use crate::sums::{Entry, List};
+use crate::support::message::say;
+use crate::support::reason::reason;
 use crate::totals::Totals;
 use crate::walk::{File, Source, Stdin};
 use crate::{Hashed, conclude, digest, message, sums};
@@ -26,7 +28,7 @@ pub(crate) fn run(args: &Args, runtime: &Runtime, list: &Path) -> bool {
     let text = match read(list, from_stdin) {
         Ok(text) => text,
         Err(error) => {
-            message::path(list_name, &message::reason(&error));
+            message::path(list_name, &reason(&error));
             return false;
         }
     };
@@ -37,7 +39,7 @@ pub(crate) fn run(args: &Args, runtime: &Runtime, list: &Path) -> bool {
     }
 
     let files = files(&entries);
-    let progress = Progress::new(args.progress, &files);
+    let progress = Progress::new(args.progress.when, &files);
     let report = digest::batch(runtime, &files, args.algorithm, &progress);
     progress.finish();
     let seconds = started.elapsed().as_secs_f64();
@@ -112,7 +114,7 @@ fn files(entries: &[Entry]) -> Vec<File> {
 fn warn(count: usize, one: &str, many: &str, what: &str) {
     match count {
         0 => {}
-        1 => message::general(&format!("WARNING: 1 {one} {what}")),
-        _ => message::general(&format!("WARNING: {count} {many} {what}")),
+        1 => say(&format!("WARNING: 1 {one} {what}")),
+        _ => say(&format!("WARNING: {count} {many} {what}")),
     }
 }

@@ -9,8 +9,8 @@ use sha2::Digest as _;
 
 use crate::args::Algorithm;
 use crate::buffer::Buffer;
-use crate::message;
 use crate::progress::Progress;
+use crate::support::reason::reason;
 use crate::tree;
 use crate::walk::{File, Source};
 
@@ -55,7 +55,7 @@ pub(crate) fn batch(
 pub(crate) fn failure(outcome: &Outcome<Sum, io::Error>) -> String {
     match outcome {
         Outcome::Done(_) => "hashed".to_owned(),
-        Outcome::Failed(error) => message::reason(error),
+        Outcome::Failed(error) => reason(error),
         Outcome::Panicked(panic) => format!("the hashing panicked: {panic}"),
         Outcome::TimedOut => "not hashed in time".to_owned(),
         Outcome::Cancelled => "not hashed: the run was cancelled".to_owned(),

@@ -34,6 +34,8 @@ mod message;
 mod positioned;
 mod progress;
 mod sums;
+#[path = "../support/mod.rs"]
+mod support;
 mod totals;
 mod tree;
 mod walk;
@@ -44,37 +46,32 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use ganger::{BuildError, Outcome, Runtime};
+use ganger::{Outcome, Runtime};
 
 use crate::args::Args;
 use crate::progress::Progress;
+use crate::support::message::say;
+use crate::support::program::Program;
+use crate::support::reason::reason;
+use crate::support::{ending, json};
 use crate::totals::Totals;
 
+const PROGRAM: Program = Program {
+    name: "hash",
+    failure: 1,
+};
+
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let runtime = match runtime(&args) {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            message::general(&error.to_string());
-            return ExitCode::FAILURE;
-        }
-    };
-    let clean = match &args.check {
-        Some(list) => check::run(&args, &runtime, list),
-        None => hash(&args, &runtime),
-    };
-    if clean {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    ending::of(run(&Args::parse()))
 }
 
-fn runtime(args: &Args) -> Result<Runtime, BuildError> {
-    match args.threads {
-        Some(threads) => Runtime::builder().num_threads(threads.get()).build(),
-        None => Runtime::new(),
-    }
+fn run(args: &Args) -> Result<ExitCode, String> {
+    let runtime = args.flags.runtime(|builder| builder)?;
+    let clean = match &args.check {
+        Some(list) => check::run(args, &runtime, list),
+        None => hash(args, &runtime),
+    };
+    Ok(ExitCode::from(u8::from(!clean)))
 }
 
 /// Prints the sums of everything under the given paths; true if nothing went wrong.
@@ -86,7 +83,7 @@ fn hash(args: &Args, runtime: &Runtime) -> bool {
         message::path(&failure.path, &failure.reason);
     }
 
-    let progress = Progress::new(args.progress, &listing.files);
+    let progress = Progress::new(args.progress.when, &listing.files);
     let report = digest::batch(runtime, &listing.files, args.algorithm, &progress);
     progress.finish();
     let seconds = started.elapsed().as_secs_f64();
@@ -129,27 +126,28 @@ impl Hashed {
 /// Ends a run whose lines have been printed: the JSON file, then the line of totals. True if
 /// all of the output could be written, or nobody wanted the rest of it.
 fn conclude(args: &Args, totals: &Totals<'_>, written: io::Result<()>) -> bool {
-    let json = args.json.as_deref().is_none_or(|to| write_json(to, totals));
+    let json = args
+        .json
+        .to
+        .as_deref()
+        .is_none_or(|to| write_json(to, totals));
     match written {
         Ok(()) => {
-            message::general(&totals.to_string());
+            say(&totals.to_string());
             json
         }
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => true,
         Err(error) => {
-            message::general(&format!("standard output: {}", message::reason(&error)));
+            say(&format!("standard output: {}", reason(&error)));
             false
         }
     }
 }
 
 fn write_json(to: &Path, totals: &Totals<'_>) -> bool {
-    let text = format!("{:#}\n", totals.json());
-    match std::fs::write(to, text) {
-        Ok(()) => true,
-        Err(error) => {
-            message::path(to, &message::reason(&error));
-            false
-        }
+    let written = json::write(to, &totals.json());
+    if let Err(error) = &written {
+        message::path(to, &reason(error));
     }
+    written.is_ok()
 }

@@ -1,24 +1,13 @@
-//! Lines on standard error. A closed standard error is no reason to fail, so nothing here
-//! reports an error of its own.
+//! Lines on standard error about paths, which are escaped as in lists of sums.
 
-#[path = "../support/reason.rs"]
-mod reason;
-
-pub(crate) use reason::reason;
-
-use std::io::{self, Write};
 use std::path::Path;
 
 use crate::sums;
-
-pub(crate) fn general(text: &str) {
-    let _ = writeln!(io::stderr(), "hash: {text}");
-}
+use crate::support::message::say_bytes;
 
 pub(crate) fn path(path: &Path, reason: &str) {
     let name = sums::escape(path.as_os_str().as_encoded_bytes());
-    let line = [b"hash: ", &*name, b": ", reason.as_bytes(), b"\n"].concat();
-    let _ = io::stderr().write_all(&line);
+    say_bytes(&[&*name, b": ", reason.as_bytes()].concat());
 }
 
 /// A path as part of a message.

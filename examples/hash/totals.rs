@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Hashed;
 use crate::args::Args;
+use crate::support::json::workers;
 
 #[derive(Debug)]
 pub(crate) struct Totals<'a> {
@@ -43,14 +44,6 @@ impl<'a> Totals<'a> {
     }
 
     pub(crate) fn json(&self) -> Value {
-        let workers = self.summary.workers().iter().map(|worker| {
-            json!({
-                "worker": worker.worker(),
-                "items": worker.items(),
-                "busy": worker.busy().as_secs_f64(),
-                "steals": worker.steals(),
-            })
-        });
         json!({
             "algorithm": self.algorithm,
             "threads": self.threads,
@@ -60,7 +53,7 @@ impl<'a> Totals<'a> {
             "gb_per_s": self.gb_per_s(),
             "failures": self.failures,
             "balance": self.summary.balance(),
-            "workers": workers.collect::<Vec<_>>(),
+            "workers": workers(self.summary),
         })
     }
 }

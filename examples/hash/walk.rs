@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use crate::message;
+use crate::support::reason::reason;
 
 /// One thing to hash, and the name it is printed under.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Listing {
         match fs::metadata(path) {
             Ok(data) if data.is_dir() => self.descend(path, follow),
             Ok(data) => self.push(path.to_owned(), data.len()),
-            Err(error) => self.fail(path, message::reason(&error)),
+            Err(error) => self.fail(path, reason(&error)),
         }
     }
 
@@ -90,7 +91,7 @@ impl Listing {
             } else if let Some(error) = failure.io_error()
                 && !(follow && is_dangling(path, error))
             {
-                self.fail(path, message::reason(error));
+                self.fail(path, reason(error));
             }
         }
     }

@@ -8,6 +8,11 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::halt::Halt;
+use crate::PROGRAM;
+use crate::support::completions::Completions;
+use crate::support::duration;
+use crate::support::flags::Flags;
+use crate::support::json::Json;
 
 /// Run a shell command for each argument, several at once, in the manner of GNU parallel.
 ///
@@ -28,19 +33,25 @@ use super::halt::Halt;
 /// first SIGINT (Ctrl-C), SIGTERM or SIGHUP lets the running jobs end and starts no more; the second
 /// kills them, and the third ends this program at once.
 ///
+/// In the summary of --json, jobs were `skipped` by --resume, or `not_run` to their end in a run that ended early.
+///
 /// Exit codes: 0 if all jobs succeeded; 1 to 100: so many failed; 101: more than 100 failed; 255: wrong
 /// command line, a file that could not be read or written, standard output closed, or the run
 /// was interrupted before all jobs had run. With --halt see there.
 #[derive(Debug, Parser)]
-#[command(name = "jobs", verbatim_doc_comment)]
+#[command(name = PROGRAM.name, verbatim_doc_comment)]
 pub(crate) struct Args {
     /// Command, and its arguments, joined by blanks
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     pub(crate) command: Vec<OsString>,
 
     /// How many jobs run at once, also as a percentage of the processors [default: 100%]
-    #[arg(short, long, value_name = "N|P%", value_parser = jobs)]
-    pub(crate) jobs: Option<NonZeroUsize>,
+    #[arg(short, long, value_name = "N|P%", value_parser = jobs, conflicts_with = "threads")]
+    jobs: Option<NonZeroUsize>,
+
+    // A job has a thread that waits for it, so this is the same.
+    #[command(flatten)]
+    pub(crate) flags: Flags,
 
     /// Read arguments from FILE (`-`: standard input), one a line; may be repeated
     #[arg(short, long, value_name = "FILE")]
@@ -58,12 +69,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) retries: u32,
 
-    /// Kill a job that runs longer than this: seconds, or as 1.5m, 2h, 1d, 1h30m
+    /// Kill a job that runs longer than this: seconds, or as 500ms, 1.5m, 2h, 1d, 1h30m
     ///
     /// Its process group gets SIGTERM three times (after 0, 200 and 300 ms), and SIGKILL after 350 ms.
     /// Such a job has failed; unless it exits by itself with another code, Exitval is -1. Each
     /// of several tries has the whole time.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
 
     /// End early: `never`, or `now|soon,fail|success|done=N|P%`
@@ -110,8 +121,21 @@ pub(crate) struct Args {
     pub(crate) bar: bool,
 
     /// Print the commands and run none
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) json: Json,
+
+    #[command(flatten)]
+    completions: Completions,
+}
+
+impl Args {
+    /// How many jobs run at once.
+    pub(crate) fn at_once(&self) -> usize {
+        self.jobs.unwrap_or_else(|| self.flags.threads()).get()
+    }
 }
 
 /// The command line up to the first `:::`, and the arguments that follow each `:::`.
@@ -140,26 +164,4 @@ fn jobs(text: &str) -> Result<NonZeroUsize, String> {
         None => number(text)?,
     };
     NonZeroUsize::new(jobs).ok_or_else(|| "at least 1 job has to run".to_owned())
-}
-
-/// A sum of numbers, each with a unit or not: seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "not a time such as 30, 1.5m or 1h30m".to_owned();
-    let mut seconds = 0.0;
-    for part in text.split_inclusive(['s', 'm', 'h', 'd']) {
-        let unit = match part.as_bytes().last() {
-            Some(b'm') => 60.0,
-            Some(b'h') => 3600.0,
-            Some(b'd') => 86400.0,
-            _ => 1.0,
-        };
-        let number = part.trim_end_matches(['s', 'm', 'h', 'd']);
-        let number: f64 = number.parse().map_err(|_| wrong())?;
-        seconds += number * unit;
-    }
-    if text.is_empty() || seconds.is_nan() || seconds <= 0.0 {
-        return Err(wrong());
-    }
-    // More than the longest there is means no limit.
-    Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }

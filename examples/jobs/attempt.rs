@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::ending::Ending;
-use super::message;
 use super::process::{self, End};
 use super::results;
 use super::sink::Sink;
 use super::stop::Stop;
+use crate::support::reason::reason;
 
 /// How commands are run.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub(crate) fn make(job: &Job<'_>, manner: &Manner, stop: &Stop) -> Option<Attemp
         }
         Ok((End::Killed, _)) => return None,
         Err(error) => {
-            let complaint = format!("this job cannot run: {}:", message::reason(&error));
+            let complaint = format!("this job cannot run: {}:", reason(&error));
             (Ending::NOT_STARTED, None, Some(complaint))
         }
     };

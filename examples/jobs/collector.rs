@@ -11,6 +11,7 @@ use super::message;
 use super::printer::Printer;
 use super::stop::Stop;
 use super::tally::{TROUBLE, Tally};
+use crate::support::message::say;
 
 #[derive(Debug)]
 pub(crate) struct Collector<'a> {
@@ -53,7 +54,7 @@ impl<'a> Collector<'a> {
                 desk.trouble = true;
                 self.stop.kill();
                 let told = format!("{trouble}; killing the jobs that run");
-                desk.bar.aside(|| message::general(&told));
+                desk.bar.aside(|| say(&told));
             }
         }
     }
@@ -63,14 +64,14 @@ impl<'a> Collector<'a> {
         self.desk.lock().complain(job, attempt);
     }
 
-    /// After all have ended: prints what is left. Returns how many jobs have ended, and the exit code.
-    pub(crate) fn finish(self) -> (u64, u8) {
+    /// After all have ended: prints what is left. Returns what became of them, and the exit code.
+    pub(crate) fn finish(self) -> (Tally, u8) {
         let mut desk = self.desk.into_inner();
         desk.bar.finish();
         if !desk.trouble
             && let Err(trouble) = desk.printer.finish()
         {
-            message::general(&trouble);
+            say(&trouble);
             desk.trouble = true;
         }
         let code = if desk.trouble {
@@ -78,7 +79,7 @@ impl<'a> Collector<'a> {
         } else {
             desk.tally.code()
         };
-        (desk.tally.done(), code)
+        (desk.tally, code)
     }
 }
 

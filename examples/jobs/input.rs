@@ -6,7 +6,8 @@ use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::message;
+use crate::support::message::{printable, say};
+use crate::support::reason::reason;
 
 /// The combinations are not stored: each has a number, from which it can be told.
 #[derive(Debug)]
@@ -70,10 +71,10 @@ fn records(file: &Path, null: bool) -> Result<Vec<Vec<u8>>, String> {
     let name = if from_stdin {
         "standard input".to_owned()
     } else {
-        message::printable(file)
+        printable(file)
     };
     let text = if from_stdin { stdin() } else { fs::read(file) };
-    let text = text.map_err(|error| format!("{name}: {}", message::reason(&error)))?;
+    let text = text.map_err(|error| format!("{name}: {}", reason(&error)))?;
     if text.is_empty() {
         return Ok(Vec::new());
     }
@@ -96,7 +97,7 @@ fn records(file: &Path, null: bool) -> Result<Vec<Vec<u8>>, String> {
 fn stdin() -> io::Result<Vec<u8>> {
     let mut stdin = io::stdin().lock();
     if stdin.is_terminal() {
-        message::general("reading arguments from the terminal, one a line; Ctrl-D ends them");
+        say("reading arguments from the terminal, one a line; Ctrl-D ends them");
     }
     let mut text = Vec::new();
     stdin.read_to_end(&mut text)?;

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::ending::Ending;
-use super::message;
+use crate::support::message::{printable, say};
+use crate::support::reason::reason;
 
 const HEADER: &[u8] =
     b"Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
@@ -48,7 +49,7 @@ impl Joblog {
     /// Opens the file for `--joblog`: anew, or to be appended to.
     pub(crate) fn open(given: &Path, resume: bool) -> Result<Self, String> {
         let (path, plus) = plain(given);
-        let name = message::printable(&path);
+        let name = printable(&path);
         let append = plus || resume;
         let open = || {
             let mut file = File::options()
@@ -92,7 +93,7 @@ impl Joblog {
 /// The numbers of the jobs that an earlier run has done. `repair`: cuts off a torn last line.
 pub(crate) fn done(given: &Path, resume: Resume, repair: bool) -> Result<HashSet<u64>, String> {
     let (path, _) = plain(given);
-    let name = message::printable(&path);
+    let name = printable(&path);
     let text = match fs::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
@@ -119,7 +120,7 @@ pub(crate) fn done(given: &Path, resume: Resume, repair: bool) -> Result<HashSet
         }
     }
     if whole < text.len() {
-        message::general(&format!(
+        say(&format!(
             "{name}: the last line has no end: it is left out, and its job runs again"
         ));
         if repair {
@@ -151,5 +152,5 @@ fn plain(given: &Path) -> (PathBuf, bool) {
 }
 
 fn trouble(name: &str, error: &io::Error) -> String {
-    format!("{name}: {}", message::reason(error))
+    format!("{name}: {}", reason(error))
 }

@@ -17,7 +17,7 @@
 //!    is what is killed), `ending` is how that went, `sink` holds the output, or `results` does.
 //! 4. The workers report to the `collector`, where one lock keeps the rest in order: `printer`
 //!    prints (`held` keeps what has to wait for `-k`), `joblog` writes a line, `tally` counts and
-//!    judges by `halt`, `bar` shows.
+//!    judges by `halt`, `bar` shows. `totals` is what it all comes to, for `--json`.
 //! 5. `stop` is how a signal (`signals`), `--halt` or a closed output ends the run early.
 //!
 //! **Workers wait.** A worker sleeps in `poll` until its process has ended, its time is up, or the
@@ -60,7 +60,17 @@ mod linux {
     pub(crate) mod stop;
     pub(crate) mod tally;
     pub(crate) mod template;
+    pub(crate) mod totals;
 }
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::program::Program;
+
+const PROGRAM: Program = Program {
+    name: "jobs",
+    failure: 255,
+};
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -69,6 +79,5 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> std::process::ExitCode {
-    eprintln!("jobs: this program needs Linux");
-    std::process::ExitCode::from(255)
+    support::ending::of(Err("this program needs Linux".to_owned()))
 }

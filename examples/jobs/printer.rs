@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 
 use super::held::Held;
-use super::message;
 use super::sink::{self, Sink};
+use crate::support::reason::reason;
 
 #[derive(Debug)]
 pub(crate) struct Printer {
@@ -96,7 +96,7 @@ impl Printer {
         let copied = sink::copy(from, offset, len, |bytes| {
             let written = self.stdout.write_all(bytes);
             written.inspect_err(|error| {
-                failed = Some(format!("standard output: {}", message::reason(error)));
+                failed = Some(format!("standard output: {}", reason(error)));
             })
         });
         copied.map_err(|error| failed.unwrap_or_else(|| spool(&error)))
@@ -109,5 +109,5 @@ fn complain(from: &File, offset: u64, len: u64) {
 }
 
 fn spool(error: &io::Error) -> String {
-    format!("temporary file: {}", message::reason(error))
+    format!("temporary file: {}", reason(error))
 }

@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::{env, fs, thread};
+use std::time::Instant;
+use std::{env, fs};
 
 use clap::Parser;
-use ganger::{Pinning, Runtime};
+use ganger::Pinning;
 use rustix::process::{Resource, getrlimit};
 
 use super::args::{self, Args};
@@ -18,13 +19,16 @@ use super::bar::Bar;
 use super::collector::{Collector, Desk};
 use super::input::Inputs;
 use super::joblog::{self, Joblog, Resume};
-use super::message;
 use super::printer::Printer;
 use super::runner::{self, Work};
 use super::signals;
 use super::stop::Stop;
 use super::tally::{TROUBLE, Tally};
 use super::template::Template;
+use super::totals::Totals;
+use crate::support::message::{printable, say};
+use crate::support::reason::reason;
+use crate::support::{ending, json};
 
 pub(crate) fn main() -> ExitCode {
     let (own, sources) = args::split(env::args_os());
@@ -40,21 +44,11 @@ pub(crate) fn main() -> ExitCode {
             };
         }
     };
-    match run(&args, sources) {
-        Ok(code) => ExitCode::from(code),
-        Err(trouble) => {
-            message::general(&trouble);
-            ExitCode::from(TROUBLE)
-        }
-    }
+    ending::of(run(&args, sources).map(ExitCode::from))
 }
 
 fn run(args: &Args, sources: Vec<Vec<OsString>>) -> Result<u8, String> {
     let shell = shell()?;
-    let jobs = match args.jobs {
-        Some(jobs) => jobs.get(),
-        None => thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
-    };
     let resume = match (args.resume, args.resume_failed) {
         (_, true) => Some(Resume::Succeeded),
         (true, false) => Some(Resume::Ended),
@@ -91,12 +85,13 @@ fn run(args: &Args, sources: Vec<Vec<OsString>>) -> Result<u8, String> {
         Some(path) => Some(Joblog::open(path, resume.is_some())?),
         None => None,
     };
-    carry_out(args, &work, jobs.min(work.todo.len()).max(1), joblog)
+    carry_out(args, &work, joblog)
 }
 
-fn carry_out(args: &Args, work: &Work, jobs: usize, joblog: Option<Joblog>) -> Result<u8, String> {
+fn carry_out(args: &Args, work: &Work, joblog: Option<Joblog>) -> Result<u8, String> {
+    let jobs = args.at_once().min(work.todo.len()).max(1);
     enough_descriptors(jobs)?;
-    let own = |error: io::Error| message::reason(&error);
+    let own = |error: io::Error| reason(&error);
     let stop = Arc::new(Stop::new().map_err(own)?);
     let total = work.todo.len() as u64;
     let desk = Desk {
@@ -108,30 +103,41 @@ fn carry_out(args: &Args, work: &Work, jobs: usize, joblog: Option<Joblog>) -> R
         trouble: false,
     };
     let collector = Collector::new(&stop, desk);
-    let runtime = Runtime::builder()
-        .num_threads(jobs)
-        .pinning(Pinning::Off)
-        .run_on_caller(false)
-        .build()
-        .map_err(|error| error.to_string())?;
+    let runtime = args.flags.runtime(|builder| {
+        let builder = builder.num_threads(jobs).pinning(Pinning::Off);
+        builder.run_on_caller(false)
+    })?;
     if let Some(lost) = runtime.workers().iter().find_map(ganger::WorkerInfo::lost) {
-        message::general(&format!("fewer than {jobs} jobs run at once: {lost}"));
+        say(&format!("fewer than {jobs} jobs run at once: {lost}"));
     }
     signals::obey(&stop).map_err(own)?;
 
+    let started = Instant::now();
     let summary = runner::run(&runtime, work, &collector, &stop);
+    let seconds = started.elapsed().as_secs_f64();
 
-    let (ended, code) = collector.finish();
+    let (tally, mut code) = collector.finish();
     if summary.panicked() > 0 {
         // The panics have been told by the panic hook.
-        return Ok(TROUBLE);
-    }
-    if stop.is_interrupted() && ended < total {
-        let left = total - ended;
-        message::general(&format!(
+        code = TROUBLE;
+    } else if stop.is_interrupted() && tally.done() < total {
+        let left = total - tally.done();
+        say(&format!(
             "interrupted: {left} of {total} jobs have not run to their end"
         ));
-        return Ok(TROUBLE);
+        code = TROUBLE;
+    }
+    if let Some(to) = &args.json.to {
+        let totals = Totals {
+            threads: runtime.current_num_threads(),
+            all: work.inputs.len() as u64,
+            of_this_run: total,
+            tally: &tally,
+            seconds,
+            summary: &summary,
+        };
+        json::write(to, &totals.json())
+            .map_err(|error| format!("{}: {}", printable(to), reason(&error)))?;
     }
     Ok(code)
 }
@@ -146,7 +152,7 @@ fn print(work: &Work) -> Result<(), String> {
         }
         out.flush()
     };
-    print().map_err(|error| format!("standard output: {}", message::reason(&error)))
+    print().map_err(|error| format!("standard output: {}", reason(&error)))
 }
 
 /// `$PARALLEL_SHELL`, which has to be there, or `/bin/sh`.
@@ -168,7 +174,7 @@ fn shell() -> Result<OsString, String> {
     if found {
         Ok(shell)
     } else {
-        let name = message::printable(given);
+        let name = printable(given);
         Err(format!("$PARALLEL_SHELL is {name}, which cannot be run"))
     }
 }

@@ -8,9 +8,9 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::message;
 use super::stop::Stop;
 use super::tally::TROUBLE;
+use crate::support::message::say;
 
 /// From now on. Before, while arguments are read, a signal ends the program as usual.
 pub(crate) fn obey(stop: &Arc<Stop>) -> io::Result<()> {
@@ -21,14 +21,14 @@ pub(crate) fn obey(stop: &Arc<Stop>) -> io::Result<()> {
             match count {
                 0 => {
                     stop.interrupt();
-                    message::general(
+                    say(
                         "no more jobs are started; waiting for those that run (a second signal \
                          kills them)",
                     );
                 }
                 1 => {
                     stop.kill();
-                    message::general("killing the jobs that run");
+                    say("killing the jobs that run");
                 }
                 // Something holds it up: perhaps nobody reads the output.
                 _ => std::process::exit(i32::from(TROUBLE)),

@@ -2,9 +2,10 @@
 
 use super::ending::Ending;
 use super::halt::{Halt, Limit, What, When};
+use crate::PROGRAM;
 
 /// The exit code of an error of this program, and of a run that was interrupted.
-pub(crate) const TROUBLE: u8 = 255;
+pub(crate) const TROUBLE: u8 = PROGRAM.failure;
 
 /// The largest exit code that counts failed jobs; it means this many or more.
 const MANY: u64 = 101;

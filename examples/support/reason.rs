@@ -1,9 +1,9 @@
-//! The reason of an error, for the messages of all examples.
+//! The reason of an error, for messages.
 
 use std::io;
 
 /// The text of an error as the system's own tools print it, without the error number.
-pub(crate) fn reason(error: &io::Error) -> String {
+pub fn reason(error: &io::Error) -> String {
     let mut text = error.to_string();
     if error.raw_os_error().is_some()
         && let Some(number) = text.rfind(" (os error ")

@@ -124,6 +124,23 @@ pub fn end(mut child: Child, stderr: Option<mpsc::Receiver<Vec<u8>>>) -> Run {
     run
 }
 
+/// What bash offers for `--` with the script that an example prints. What follows the flag makes no difference.
+#[track_caller]
+pub fn completed(name: &str) -> Vec<String> {
+    let script = run(
+        Command::new(example(name)).args(["--completions", "bash", "--unheard-of"]),
+        b"",
+    );
+    let script = script.exits(0);
+    assert_eq!(String::from_utf8_lossy(&script.stderr), "");
+    let ask = format!(
+        "source /dev/stdin && COMP_WORDS=({name} --) COMP_CWORD=1 && _{name} {name} -- {name} && printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    );
+    let offered = run(Command::new("bash").args(["-c", &ask]), &script.stdout).exits(0);
+    let offered = String::from_utf8(offered.stdout).expect("UTF-8");
+    offered.lines().map(str::to_owned).collect()
+}
+
 /// Reads a pipe to its end, elsewhere.
 pub fn collect(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
     let (send, receive) = mpsc::channel();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rusqlite::types::Value;
 
-use crate::message::printable;
+use crate::support::message::printable;
 
 /// Rows of the same width, one after the other.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use clap::{Args as Group, Parser, Subcommand};
 
+use crate::PROGRAM;
 use crate::catalog::MOST_SHARDS;
+use crate::support::completions::Completions;
+use crate::support::duration;
+use crate::support::flags::Flags;
 
 /// Keep tables in several files of SQLite and query all of them at once.
 ///
@@ -19,14 +23,16 @@ use crate::catalog::MOST_SHARDS;
 /// wrong command line; 3 if the statement is wrong, or cannot be split; 4 if it was cancelled,
 /// did not end before its deadline, or had too many rows.
 #[derive(Debug, Parser)]
-#[command(name = "query")]
+#[command(name = PROGRAM.name)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Number of threads, at least 1 [default: one for each processor]
-    #[arg(long, value_name = "N", global = true)]
-    pub(crate) threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+
+    #[command(flatten)]
+    completions: Completions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -130,8 +136,8 @@ pub(crate) struct Manner {
     #[arg(long)]
     pub(crate) partial: bool,
 
-    /// Give a statement up after this time: seconds, or as 500ms, 1.5m, 2h
-    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    /// Give a statement up after this time: seconds, or as 500ms, 1.5m, 2h, 1d, 1h30m
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, allow_hyphen_values = true)]
     pub(crate) deadline: Option<Duration>,
 
     /// Give a statement up if the shards have more rows for it than this, before memory is full
@@ -154,21 +160,4 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
         return Ok(address);
     }
     Err("only addresses of this machine alone, such as 127.0.0.1".to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = match &text[number.len()..] {
-        "ms" => 0.001,
-        "s" | "" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => f64::NAN,
-    };
-    let seconds = number.parse().unwrap_or(f64::NAN) * unit;
-    if seconds.is_nan() || seconds <= 0.0 {
-        return Err("not a time such as 30, 500ms or 1.5m".to_owned());
-    }
-    // More than the longest there is means no limit.
-    Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }

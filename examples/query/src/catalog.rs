@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::{printable, reason};
+use crate::support::message::printable;
+use crate::support::reason::reason;
 
 const FILE: &str = "catalog.json";
 /// More shards than anybody has a use for; a typing error above this.

@@ -17,9 +17,10 @@ use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
 use crate::catalog::{Catalog, Kind, Table};
-use crate::message::{printable, reason};
 use crate::quote;
 use crate::shard;
+use crate::support::message::printable;
+use crate::support::reason::reason;
 use crate::survey::{Source, Survey};
 
 pub(crate) struct Load<'l> {

@@ -13,6 +13,7 @@
 //! - `database`: the batch that asks the shards, with `pool` for their connections; `merge`, `answer`, `print`: what becomes of it.
 //! - `stop`, `watch`: how a statement is ended early.
 //! - `serve`: many statements at once.
+//! - `support`: what all example programs have in common.
 //!
 //! Exit codes: see `args`.
 
@@ -23,7 +24,6 @@ mod database;
 mod failure;
 mod load;
 mod merge;
-mod message;
 mod plan;
 mod pool;
 mod print;
@@ -33,41 +33,41 @@ mod serve;
 mod shard;
 mod sql;
 mod stop;
+#[path = "../../support/mod.rs"]
+mod support;
 mod survey;
 mod watch;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use ganger::{BuildError, Runtime};
+use ganger::Runtime;
 
 use crate::args::{Args, Command};
+use crate::support::ending;
+use crate::support::message::say;
+use crate::support::program::Program;
 use crate::survey::Source;
 
+const PROGRAM: Program = Program {
+    name: "query",
+    failure: 1,
+};
+
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let runtime = match runtime(&args) {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            message::general(&error.to_string());
-            return ExitCode::FAILURE;
-        }
-    };
+    ending::of(run(Args::parse()))
+}
+
+fn run(args: Args) -> Result<ExitCode, String> {
+    let runtime = args.flags.runtime(|builder| builder)?;
     match args.command {
         Command::Load(args) => load(&args, &runtime),
-        Command::Sql(args) => sql::run(&args, runtime),
+        Command::Sql(args) => Ok(sql::run(&args, runtime)),
         Command::Serve(args) => serve::run(&args, runtime),
     }
 }
 
-fn runtime(args: &Args) -> Result<Runtime, BuildError> {
-    match args.threads {
-        Some(threads) => Runtime::builder().num_threads(threads.get()).build(),
-        None => Runtime::new(),
-    }
-}
-
-fn load(args: &args::Load, runtime: &Runtime) -> ExitCode {
+fn load(args: &args::Load, runtime: &Runtime) -> Result<ExitCode, String> {
     let mut nulls = args.null.clone();
     if nulls.is_empty() {
         nulls = vec![String::new(), "NA".to_owned()];
@@ -82,21 +82,14 @@ fn load(args: &args::Load, runtime: &Runtime) -> ExitCode {
         shards: args.shards,
         replicate: args.replicate,
     };
-    match load.run(runtime) {
-        Ok(table) => {
-            let (name, shards) = (&table.name, table.rows.len());
-            let text = if table.replicated {
-                format!("{name}: {} rows in each of {shards} shards", table.rows[0])
-            } else {
-                let rows: u64 = table.rows.iter().sum();
-                format!("{name}: {rows} rows in {shards} shards")
-            };
-            message::general(&text);
-            ExitCode::SUCCESS
-        }
-        Err(what) => {
-            message::general(&what);
-            ExitCode::FAILURE
-        }
-    }
+    let table = load.run(runtime)?;
+    let (name, shards) = (&table.name, table.rows.len());
+    let text = if table.replicated {
+        format!("{name}: {} rows in each of {shards} shards", table.rows[0])
+    } else {
+        let rows: u64 = table.rows.iter().sum();
+        format!("{name}: {rows} rows in {shards} shards")
+    };
+    say(&text);
+    Ok(ExitCode::SUCCESS)
 }

@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use crate::catalog::Catalog;
-use crate::message::reason;
 use crate::shard::{self, Trouble};
+use crate::support::reason::reason;
 
 /// How many connections wait here.
 const MOST_IDLE: usize = 256;

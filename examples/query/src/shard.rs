@@ -11,7 +11,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::catalog::Catalog;
-use crate::message::{printable, reason};
+use crate::support::message::printable;
+use crate::support::reason::reason;
 
 /// How long a load waits for a reader to leave a shard.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -13,10 +13,11 @@ use signal_hook::iterator::Signals;
 use crate::args;
 use crate::database::{Database, Request};
 use crate::failure::Failure;
-use crate::message;
 use crate::plan::{Finish, Plan, Route};
 use crate::print::{self, Form};
 use crate::stop::{Reason, Stop};
+use crate::support::message::say;
+use crate::support::reason::reason;
 
 /// A wrong statement, or one that cannot be split.
 const REFUSED: u8 = 3;
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &args::Sql, runtime: Runtime) -> ExitCode {
     match answered {
         Ok(code) => code,
         Err(failure) => {
-            message::general(&failure.to_string());
+            say(&failure.to_string());
             match failure {
                 Failure::Statement(_) | Failure::Refused(_) => REFUSED.into(),
                 Failure::Stopped(_) => STOPPED.into(),
@@ -57,7 +58,7 @@ fn answer(args: &args::Sql, database: &Database) -> Result<ExitCode, Failure> {
     obey(&stop).map_err(|error| Failure::Other(error.to_string()))?;
     let answer = database.answer(&request, &stop)?;
     for missing in &answer.missing {
-        message::general(&format!("without {missing}"));
+        say(&format!("without {missing}"));
     }
     let form = match (args.csv, args.json) {
         (true, _) => Form::Csv,
@@ -112,7 +113,7 @@ fn written(write: impl FnOnce(&mut BufWriter<io::StdoutLock<'_>>) -> io::Result<
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            message::general(&format!("standard output: {}", message::reason(&error)));
+            say(&format!("standard output: {}", reason(&error)));
             ExitCode::FAILURE
         }
     }

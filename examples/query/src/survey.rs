@@ -15,7 +15,8 @@ use std::path::Path;
 use csv::{Position, Reader, ReaderBuilder, StringRecord};
 
 use crate::catalog::{Column, Kind};
-use crate::message::{printable, reason};
+use crate::support::message::printable;
+use crate::support::reason::reason;
 
 /// At how many places every second one is forgotten.
 const MOST_BLOCKS: usize = 4096;

@@ -63,13 +63,12 @@ impl Engine {
         let runner = match settings.engine {
             Kind::Ganger => {
                 // Not pinned: the async threads are as welcome on each CPU as they are.
-                let runtime = Runtime::builder()
-                    .num_threads(threads)
-                    .pinning(Pinning::Off)
-                    .queue_limit(limit)
-                    .start_handler(move |worker| desks.seat(worker))
-                    .build();
-                Runner::Ganger(runtime.map_err(|error| error.to_string())?)
+                let runtime = settings.flags.runtime(|builder| {
+                    let builder = builder.num_threads(threads).pinning(Pinning::Off);
+                    let builder = builder.queue_limit(limit);
+                    builder.start_handler(move |worker| desks.seat(worker))
+                });
+                Runner::Ganger(runtime?)
             }
             Kind::SpawnBlocking => Runner::Tokio(places()),
             Kind::Rayon => {

@@ -15,6 +15,7 @@
 //! - `metrics`, `status`: what is told of that.
 //! - `serve`: from the first connection to the end.
 //! - `load`: requests in number, and the comparison.
+//! - `support`: what all example programs have in common.
 
 mod app;
 mod body;
@@ -23,7 +24,6 @@ mod engine;
 mod hash;
 mod job;
 pub mod load;
-pub mod message;
 mod meter;
 mod metrics;
 mod offer;
@@ -31,9 +31,18 @@ mod refusal;
 pub mod serve;
 pub mod settings;
 mod status;
+#[path = "../../support/mod.rs"]
+pub mod support;
 mod thumbnail;
 
 pub use app::{App, router};
 pub use job::Job;
 pub use meter::Route;
 pub use refusal::Refusal;
+
+use support::program::Program;
+
+pub const PROGRAM: Program = Program {
+    name: "web",
+    failure: 1,
+};

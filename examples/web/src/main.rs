@@ -14,17 +14,22 @@ use std::time::Duration;
 use axum::Router;
 use clap::{Args as Group, Parser, Subcommand};
 use ganger_web::settings::Settings;
-use ganger_web::{App, load, message, router, serve};
+use ganger_web::support::completions::Completions;
+use ganger_web::support::{ending, message};
+use ganger_web::{App, PROGRAM, load, router, serve};
 use tokio::net::TcpListener;
 
 /// A web server that keeps CPU work off its async threads.
 ///
 /// Exit codes: 0 if all went well, and all that was accepted was answered; 1 if not; 2 for a wrong command line.
 #[derive(Debug, Parser)]
-#[command(name = "web")]
+#[command(name = PROGRAM.name)]
 struct Args {
     #[command(subcommand)]
     command: Command,
+
+    #[command(flatten)]
+    completions: Completions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,18 +57,11 @@ struct Serve {
 const LAST_WORK: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    let ended = match Args::parse().command {
+    ending::of(match Args::parse().command {
         Command::Serve(args) => run(&args),
         Command::Load(args) => load::run(&args),
         Command::Compare(args) => load::compare(&args),
-    };
-    match ended {
-        Ok(code) => code,
-        Err(what) => {
-            message::say(&what);
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 fn run(args: &Serve) -> Result<ExitCode, String> {

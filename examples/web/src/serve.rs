@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::app::App;
-use crate::message;
+use crate::support::message;
 
 /// How long a client may take to read its answer, when the server ends.
 const PATIENCE: Duration = Duration::from_secs(5);

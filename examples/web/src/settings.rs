@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Command, FromArgMatches, ValueEnum};
 
+use crate::support;
+use crate::support::flags::Flags;
+
 /// Who does the CPU work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
@@ -35,11 +38,10 @@ pub struct Settings {
     #[arg(long, value_enum, default_value = "ganger")]
     pub engine: Kind,
 
-    /// Number of workers of ganger or rayon, at least 1 [default: one for each processor]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub flags: Flags,
 
-    /// Most threads that tokio blocks [default: tokio's own, 512]
+    /// How many threads work at most with --engine spawn-blocking, in place of --threads [default: tokio's own, 512]
     #[arg(long, value_name = "N")]
     pub blocking_threads: Option<NonZeroUsize>,
 
@@ -105,10 +107,7 @@ impl Settings {
 
     /// How many threads do CPU work at once; with tokio, how many can.
     pub fn threads(&self) -> usize {
-        self.threads.map_or_else(
-            || std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-            NonZeroUsize::get,
-        )
+        self.flags.threads().get()
     }
 }
 
@@ -118,17 +117,9 @@ impl Settings {
 ///
 /// If it is no time.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = match &text[number.len()..] {
-        "ms" => 0.001,
-        "s" | "" => 1.0,
-        "m" => 60.0,
-        _ => f64::NAN,
-    };
-    let seconds = number.parse().unwrap_or(f64::NAN) * unit;
     // The clock can tell a day from now.
-    if (0.001..=86_400.0).contains(&seconds) {
-        return Ok(Duration::from_secs_f64(seconds));
-    }
-    Err("not a time from 1ms to a day, such as 30, 500ms or 1.5m".to_owned())
+    let limits = Duration::from_millis(1)..=Duration::from_secs(86_400);
+    let time = support::duration::parse(text).ok();
+    time.filter(|time| limits.contains(time))
+        .ok_or_else(|| "not a time from 1ms to a day, such as 30, 500ms or 1.5m".to_owned())
 }

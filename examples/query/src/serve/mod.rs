@@ -28,7 +28,8 @@ use signal_hook::iterator::Signals;
 
 use crate::args;
 use crate::database::Database;
-use crate::message;
+use crate::support::message::say;
+use crate::support::reason::reason;
 use client::Client;
 use desk::Desk;
 use house::House;
@@ -37,26 +38,18 @@ use session::Session;
 /// A client that takes nothing of what is written for so long is gone.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) fn run(args: &args::Serve, runtime: Runtime) -> ExitCode {
-    let serve = || -> Result<(), String> {
-        let database = Database::open(&args.dir, runtime).map_err(|failure| failure.to_string())?;
-        let reason = |error: io::Error| message::reason(&error);
-        let house = Arc::new(House::default());
-        obey(&house).map_err(reason)?;
-        let desk = Desk::open(database, args.at_once.get()).map_err(reason)?;
-        match args.listen {
-            None => serve_stdin(args.manner, desk, &house).map_err(reason),
-            Some(address) => serve_port(args.manner, desk, &house, address)
-                .map_err(|error| format!("{address}: {}", message::reason(&error))),
-        }
-    };
-    match serve() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(what) => {
-            message::general(&what);
-            ExitCode::FAILURE
-        }
+pub(crate) fn run(args: &args::Serve, runtime: Runtime) -> Result<ExitCode, String> {
+    let database = Database::open(&args.dir, runtime).map_err(|failure| failure.to_string())?;
+    let own = |error: io::Error| reason(&error);
+    let house = Arc::new(House::default());
+    obey(&house).map_err(own)?;
+    let desk = Desk::open(database, args.at_once.get()).map_err(own)?;
+    match args.listen {
+        None => serve_stdin(args.manner, desk, &house).map_err(own)?,
+        Some(address) => serve_port(args.manner, desk, &house, address)
+            .map_err(|error| format!("{address}: {}", reason(&error)))?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The first signal closes the house, the second cancels what still runs, the third ends the program.
@@ -68,7 +61,7 @@ fn obey(house: &Arc<House>) -> io::Result<()> {
             match count {
                 0 => {
                     house.close();
-                    message::general(
+                    say(
                         "no more statements are taken; answering those that were (a second signal cancels them)",
                     );
                 }
@@ -116,7 +109,7 @@ fn serve_port(
         for stream in listener.incoming() {
             let welcomed = stream.and_then(|stream| welcome(manner, &desk, &welcoming, stream));
             if let Err(error) = welcomed {
-                message::general(&format!("a client: {}", message::reason(&error)));
+                say(&format!("a client: {}", reason(&error)));
                 // Too many open files, say: that passes, and is no reason to spin.
                 thread::sleep(Duration::from_millis(10));
             }

@@ -3,6 +3,7 @@
 //! One binary for all tests, because each would link SQLite and takes its time for that.
 
 mod differential;
+mod flags;
 mod generator;
 mod load;
 mod made;

@@ -10,8 +10,8 @@ use clap::Args as Group;
 use super::arrivals::Plan;
 use super::tally::{Outcome, milliseconds};
 use super::{rate, sample};
-use crate::message;
 use crate::settings::{Kind, Settings, duration};
+use crate::support::message;
 
 /// Have each engine serve the same overload, in turns, and print a table
 ///

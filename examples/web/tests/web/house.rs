@@ -36,12 +36,13 @@ pub(crate) fn everywhere(body: impl Fn(Settings)) {
 }
 
 pub(crate) fn settings(engine: Kind, threads: usize) -> Settings {
-    Settings {
+    let mut settings = Settings {
         engine,
-        threads: NonZeroUsize::new(threads),
         blocking_threads: NonZeroUsize::new(threads),
         ..Settings::default()
-    }
+    };
+    settings.flags.threads = NonZeroUsize::new(threads);
+    settings
 }
 
 /// What work and test tell one another.

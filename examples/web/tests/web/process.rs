@@ -91,9 +91,14 @@ fn wrong_settings_are_told() {
         assert_eq!(is, Some(code), "{stderr}");
         assert!(stderr.contains(words), "{stderr}");
     };
-    fails(&["--threads", "0"], 2, "--threads");
+    fails(
+        &["--threads", "0"],
+        2,
+        "'--threads <N>': at least 1 thread is needed",
+    );
     fails(&["--queue", "0"], 2, "--queue");
     fails(&["--deadline", "0s"], 2, "not a time");
+    fails(&["--deadline", "1d1s"], 2, "to a day");
     fails(&["--engine", "hope"], 2, "--engine");
     fails(&["--queue", "8", "--reserve", "8"], 1, "leaves no place");
     fails(&["--body-memory", "10"], 1, "no room for one body");
@@ -101,4 +106,22 @@ fn wrong_settings_are_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     fails(&["--listen", &address], 1, "in use");
+}
+
+#[test]
+fn a_script_completes_every_command_and_flag() {
+    // Without the subcommand that is asked for otherwise.
+    let (code, script, stderr) = Running::start(&mut web(&["--completions", "bash"])).end();
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    for word in [
+        "serve",
+        "load",
+        "compare",
+        "--completions",
+        "--threads",
+        "--queue",
+        "--overload",
+    ] {
+        assert!(script.contains(word), "{word}: {script}");
+    }
 }
