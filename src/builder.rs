@@ -1,5 +1,4 @@
 use crate::crew::Crew;
-use crate::dump::Dump;
 use crate::error::BuildError;
 use crate::forked;
 use crate::frame;
@@ -7,8 +6,8 @@ use crate::hook;
 use crate::master::{Handler, Master, Plan};
 use crate::roster::Post;
 use crate::runtime::Runtime;
-use crate::timeline::Trace;
 use crate::topology::{Machine, unpinned};
+use crate::watching::Watching;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,8 +61,7 @@ pub struct Builder {
     restart_budget: (u32, Duration),
     spare_threads: usize,
     queue_limit: Option<usize>,
-    metrics: bool,
-    trace: Option<Trace>,
+    pub(crate) watching: Watching,
 }
 
 impl Default for Builder {
@@ -80,8 +78,7 @@ impl Default for Builder {
             restart_budget: (3, Duration::from_secs(5)),
             spare_threads: 0,
             queue_limit: None,
-            metrics: false,
-            trace: None,
+            watching: Watching::default(),
         }
     }
 }
@@ -232,23 +229,6 @@ impl Builder {
         self
     }
 
-    /// Whether the runtime counts and times what it does, for [`Runtime::metrics`]. Default: false. It costs about 1 % where items are very short, and
-    /// up to 40 KB for each worker.
-    pub fn metrics(mut self, wanted: bool) -> Self {
-        self.metrics = wanted;
-        self
-    }
-
-    /// Has the runtime write down what each of its threads does, as far back as `trace` says, for [`Runtime::timeline`]. Default: it does not.
-    ///
-    /// Where the environment variable `GANGER_TRACE` is set, every runtime does so all the same (as `Trace::default()` says, if nothing else was asked for), and writes its
-    /// timeline to the file of that name when it is dropped, as [`Timeline::save_chrome`](crate::Timeline::save_chrome) does; the second one of the
-    /// process to `NAME-2.json`, and so on. That of [`global`](crate::global) is written at the end of the process. Feature `trace`, which is on by default.
-    pub fn trace(mut self, trace: Trace) -> Self {
-        self.trace = Some(trace);
-        self
-    }
-
     /// Starts the master and the workers.
     ///
     /// # Errors
@@ -282,11 +262,7 @@ impl Builder {
         if let Some(items) = self.queue_limit {
             crew.limit(items);
         }
-        let dump = Dump::asked_for();
-        let trace = self
-            .trace
-            .or_else(|| dump.as_ref().map(|_| Trace::default()));
-        crew.watch(self.metrics, trace);
+        let watched = self.watching.set_up(&mut crew);
         let crew = Arc::new(crew);
         let post = |(index, meant)| match (self.thread_name)(index) {
             name if name.contains('\0') => Err(BuildError::ThreadName { index, name }),
@@ -305,9 +281,16 @@ impl Builder {
             exit_handler: self.exit_handler,
             restart_budget: self.restart_budget,
         };
+        let (listener, dump) = watched.begin(&crew)?;
         // Threads inherit CPUs: this may be built on another runtime's pinned worker.
         let master = unpinned(|| Master::start(plan))?;
-        Ok(Runtime::new_with(crew, roster, Some(master), dump))
+        Ok(Runtime::new_with(
+            crew,
+            roster,
+            Some(master),
+            listener,
+            dump,
+        ))
     }
 
     fn threads(&self, machine: &Machine) -> Result<usize, BuildError> {
@@ -366,8 +349,7 @@ impl fmt::Debug for Builder {
             .field("restart_budget", &self.restart_budget)
             .field("spare_threads", &self.spare_threads)
             .field("queue_limit", &self.queue_limit)
-            .field("metrics", &self.metrics)
-            .field("trace", &self.trace)
+            .field("watching", &self.watching)
             .finish_non_exhaustive()
     }
 }

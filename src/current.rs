@@ -4,7 +4,7 @@ use crate::crew::Crew;
 use crate::delegate::on_a_seat;
 use crate::fork;
 use crate::frame;
-use crate::runtime::global;
+use crate::global::global;
 use crate::scope::Scope;
 use crate::task::{TaskBuilder, TaskHandle};
 use std::panic::Location;

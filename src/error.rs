@@ -42,7 +42,7 @@ pub enum BuildError {
     /// No thread could be started at all.
     #[error("no {what} thread could be started: {source}")]
     Spawn {
-        /// Which kind of thread: `master` or `worker`.
+        /// Which kind of thread: `master`, `worker`, or `events`, for the observer.
         what: &'static str,
         /// The system's reason.
         source: io::Error,

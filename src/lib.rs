@@ -30,11 +30,13 @@ mod drive;
 mod dump;
 mod entry;
 mod error;
+mod event;
 mod fault;
 mod fork;
 mod forked;
 mod forks;
 mod frame;
+mod global;
 mod health;
 mod help;
 mod hold;
@@ -45,6 +47,7 @@ mod job;
 mod latency;
 mod ledger;
 mod lineage;
+mod listener;
 mod mail;
 mod master;
 mod metrics;
@@ -58,6 +61,7 @@ mod probe;
 mod range;
 mod region;
 mod report;
+mod reporter;
 mod ring;
 mod roster;
 mod runtime;
@@ -75,20 +79,22 @@ mod summary;
 mod sync;
 mod task;
 mod tasks;
+mod telemetry;
 mod timeline;
 mod timers;
 mod times;
 mod topology;
 mod wait;
 mod waiter;
+mod watching;
 mod worker;
 
 #[cfg(feature = "async")]
 pub use batch::Polled;
 pub use batch::{
-    Always, Batch, BatchHandle, Completions, Ctx, Decide, Divisible, Event, Failure, Feed, Fold,
-    If, Input, Interrupted, Lend, Outcomes, Plain, Settings, Snapshot, Source, StatefulBatch,
-    Stream, Supervised,
+    Always, Batch, BatchHandle, Completions, Ctx, Decide, Divisible, Failure, Feed, Fold, If,
+    Input, Interrupted, Lend, Outcomes, Plain, Settings, Snapshot, Source, StatefulBatch, Stream,
+    Supervised,
 };
 pub use blocking::blocking;
 pub use broadcast::BroadcastCtx;
@@ -96,17 +102,19 @@ pub use builder::{Builder, Pinning};
 pub use cancel::{CancelToken, DropGuard};
 pub use current::{current_num_threads, join, scope, spawn, spawn_detached};
 pub use error::{BuildError, Full, StreamError, TaskError};
+pub use event::Event;
+pub use global::global;
 pub use health::Health;
 pub use hook::PanicLocation;
 pub use latency::Latency;
 pub use metrics::{Metrics, PlaceMetrics};
-pub use outcome::{Cause, ItemError, Outcome};
+pub use outcome::{Cause, ItemError, Outcome, OutcomeKind};
 pub use panic::TaskPanic;
 pub use policy::retry::Retry;
 pub use priority::Priority;
 pub use report::Report;
 pub use roster::{Pin, WorkerInfo};
-pub use runtime::{Runtime, global};
+pub use runtime::Runtime;
 pub use scope::Scope;
 pub use shutdown::{Shutdown, ShutdownReport};
 pub use summary::{StopReason, Summary, WorkerShare};

@@ -1,8 +1,11 @@
-//! What a runtime says of what it does.
+//! What a runtime says of what it does, and how it is asked to.
 
+use crate::builder::Builder;
+use crate::event::Event;
 use crate::metrics::{Metrics, PlaceMetrics};
 use crate::runtime::Runtime;
-use crate::timeline::Timeline;
+use crate::timeline::{Timeline, Trace};
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Runtime {
@@ -52,5 +55,47 @@ impl Runtime {
     /// for it. What runs at this moment is not in it yet.
     pub fn timeline(&self) -> Option<Timeline> {
         Some(self.crew().recorder()?.read())
+    }
+}
+
+impl Builder {
+    /// Whether the runtime counts and times what it does, for [`Runtime::metrics`](crate::Runtime::metrics). Default: false. It costs about 1 % where items are very short, and
+    /// up to 40 KB for each worker.
+    pub fn metrics(mut self, wanted: bool) -> Self {
+        self.watching.metrics = wanted;
+        self
+    }
+
+    /// Has the runtime write down what each of its threads does, as far back as `trace` says, for [`Runtime::timeline`](crate::Runtime::timeline). Default: it does not.
+    ///
+    /// Where the environment variable `GANGER_TRACE` is set, every runtime does so all the same (as `Trace::default()` says, if nothing else was asked for), and writes its
+    /// timeline to the file of that name when it is dropped, as [`Timeline::save_chrome`](crate::Timeline::save_chrome) does; the second one of the
+    /// process to `NAME-2.json`, and so on. That of [`global`](crate::global) is written at the end of the process.
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.watching.trace = Some(trace);
+        self
+    }
+
+    /// Tells `observer` what happens to the runtime: workers that are lost and replaced, spares that come and go, batches that begin and end, and what
+    /// happens in those that are supervised, save for each item's end: see [`Event`]. It runs on a thread of its own, for as long as the
+    /// runtime. Nobody who works ever waits for it: events that find 4096 others waiting are dropped and counted. If it panics it is told no more.
+    ///
+    /// Dropping the runtime waits until it has been told everything, if it waits at all.
+    ///
+    /// ```
+    /// use ganger::{Event, Runtime};
+    /// use std::sync::mpsc::channel;
+    ///
+    /// let (told, tells) = channel();
+    /// let rt = Runtime::builder().observe(move |event| told.send(event.clone()).expect("somebody receives")).build()?;
+    /// rt.batch(0..10).name("squares").for_each(|i| assert!(i * i < 100));
+    /// drop(rt);
+    /// let ended = tells.iter().any(|event| matches!(event, Event::BatchFinished { done: 10, .. }));
+    /// assert!(ended);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.watching.observer = Some(Arc::new(observer));
+        self
     }
 }

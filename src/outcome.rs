@@ -18,7 +18,52 @@ pub enum Outcome<R, E> {
     Cancelled,
 }
 
+/// Which [`Outcome`] it is, without what it holds.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum OutcomeKind {
+    /// See [`Outcome::Done`].
+    Done,
+    /// See [`Outcome::Failed`].
+    Failed,
+    /// See [`Outcome::Panicked`].
+    Panicked,
+    /// See [`Outcome::TimedOut`].
+    TimedOut,
+    /// See [`Outcome::Cancelled`].
+    Cancelled,
+}
+
+impl OutcomeKind {
+    /// In lower case: `done`, `failed`, `panicked`, `timed out`, `cancelled`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::TimedOut => "timed out",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for OutcomeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 impl<R, E> Outcome<R, E> {
+    /// Which one it is.
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Done(_) => OutcomeKind::Done,
+            Self::Failed(_) => OutcomeKind::Failed,
+            Self::Panicked(_) => OutcomeKind::Panicked,
+            Self::TimedOut => OutcomeKind::TimedOut,
+            Self::Cancelled => OutcomeKind::Cancelled,
+        }
+    }
+
     /// Whether this is [`Done`](Self::Done).
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Done(_))

@@ -6,19 +6,17 @@ use crate::delegate::on_a_seat;
 use crate::dump::Dump;
 use crate::error::BuildError;
 use crate::fork;
-use crate::forked::Process;
 use crate::frame;
 use crate::health::Health;
 use crate::help;
-use crate::isolate;
+use crate::listener::Listener;
 use crate::master::Master;
 use crate::roster::{Post, WorkerInfo};
 use crate::scope::Scope;
 use crate::shutdown::{Shutdown, ShutdownReport};
 use crate::sync::Ordering;
-use std::ffi::OsStr;
 use std::panic::Location;
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A master and its workers.
@@ -45,6 +43,8 @@ pub struct Runtime {
     roster: Arc<[Post]>,
     /// None in a runtime that has no threads at all: the global one of a process that cannot start any.
     master: Option<Master>,
+    /// Where the user is told what happens.
+    listener: Option<Listener>,
     /// What is to be written in the end.
     dump: Option<Dump>,
 }
@@ -68,12 +68,14 @@ impl Runtime {
         crew: Arc<Crew>,
         roster: Arc<[Post]>,
         master: Option<Master>,
+        listener: Option<Listener>,
         dump: Option<Dump>,
     ) -> Self {
         Self {
             crew,
             roster,
             master,
+            listener,
             dump,
         }
     }
@@ -252,10 +254,17 @@ impl Runtime {
             // All workers were lost, and not even a thread for what they left could be started; or it came after them.
             help::settle_left_tasks(&self.crew);
         }
-        has_ended
+        let listener = self.listener.take();
+        let has_told = listener.is_none_or(|listener| listener.end(deadline));
+        has_ended && has_told
     }
 
-    fn write_dump(&self) {
+    /// Whether something is to be written in the end.
+    pub(crate) fn has_dump(&self) -> bool {
+        self.dump.is_some()
+    }
+
+    pub(crate) fn write_dump(&self) {
         if let Some(dump) = &self.dump {
             dump.write(&self.crew);
         }
@@ -320,75 +329,10 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         if !self.crew.process.is_this() {
             // Handles of threads that are not there are good for nothing, not even for being dropped.
-            std::mem::forget(self.master.take());
+            std::mem::forget((self.master.take(), self.listener.take()));
             return;
         }
         self.end(None);
         self.write_dump();
     }
-}
-
-/// The runtime of the process, built at its first use and never dropped.
-///
-/// It has as many workers as the environment variable `GANGER_THREADS` says, a number from 1 to 4096; if that is not set,
-/// as many as can run at once. A value that is no such number is reported on stderr, once, and passed over. If no thread
-/// can be started at all, batches run on their callers alone.
-///
-/// ```
-/// let lengths = ganger::global().batch(&["a", "bc"]).map(|text| text.len());
-/// assert_eq!(lengths, [1, 2]);
-/// ```
-pub fn global() -> &'static Runtime {
-    static GLOBAL: OnceLock<Runtime> = OnceLock::new();
-    /// Set first: a child of `fork` does not wait for a thread of its parent's that was building it.
-    static BUILDS: OnceLock<Process> = OnceLock::new();
-    if let Some(built) = GLOBAL.get() {
-        return built;
-    }
-    BUILDS.get_or_init(Process::this).enter();
-    #[cfg(unix)]
-    extern "C" fn at_exit() {
-        if let Some(runtime) = GLOBAL.get().filter(|it| it.crew.process.is_this()) {
-            // Nothing may unwind from here.
-            let written = isolate::catch(|| runtime.write_dump());
-            written.unwrap_or_else(isolate::discard);
-        }
-    }
-    let built = GLOBAL.get_or_init(|| {
-        let asked = std::env::var_os("GANGER_THREADS");
-        let built = match asked.as_deref().map(threads_from) {
-            Some(Ok(threads)) => Runtime::builder().num_threads(threads).build(),
-            Some(Err(message)) => {
-                eprintln!("ganger: {message}");
-                Runtime::new()
-            }
-            None => Runtime::new(),
-        };
-        built.unwrap_or_else(|error| {
-            eprintln!("ganger: {error}; batches run on their callers alone");
-            let crew = Arc::new(Crew::new(0, 0, 1, &[], true));
-            Runtime::new_with(crew, Arc::new([]), None, None)
-        })
-    });
-    static EXIT: Once = Once::new();
-    EXIT.call_once(|| {
-        #[cfg(unix)]
-        if built.dump.is_some() {
-            // SAFETY: the handler is a function of this library, which is not unloaded. If there is no room for it the file is not written.
-            let _ = unsafe { libc::atexit(at_exit) };
-        }
-    });
-    built
-}
-
-fn threads_from(value: &OsStr) -> Result<usize, String> {
-    let number = value.to_str().and_then(|text| text.trim().parse().ok());
-    number
-        .filter(|threads| (1..=crate::builder::MOST_THREADS).contains(threads))
-        .ok_or_else(|| {
-            format!(
-                "GANGER_THREADS is {value:?}, which is no number from 1 to {}; using the default",
-                crate::builder::MOST_THREADS
-            )
-        })
 }

@@ -1,7 +1,7 @@
 //! A batch in figures.
 
 use crate::latency::Latency;
-use crate::outcome::Outcome;
+use crate::outcome::OutcomeKind;
 use crate::times::{Slow, Times};
 use std::fmt;
 use std::time::Duration;
@@ -28,14 +28,34 @@ pub(crate) struct Counts {
 
 impl Counts {
     /// Counts one more item.
-    pub(crate) fn note<R, E>(&mut self, outcome: &Outcome<R, E>) {
+    pub(crate) fn note(&mut self, outcome: OutcomeKind) {
         *match outcome {
-            Outcome::Done(_) => &mut self.done,
-            Outcome::Failed(_) => &mut self.failed,
-            Outcome::Panicked(_) => &mut self.panicked,
-            Outcome::TimedOut => &mut self.timed_out,
-            Outcome::Cancelled => &mut self.cancelled,
+            OutcomeKind::Done => &mut self.done,
+            OutcomeKind::Failed => &mut self.failed,
+            OutcomeKind::Panicked => &mut self.panicked,
+            OutcomeKind::TimedOut => &mut self.timed_out,
+            OutcomeKind::Cancelled => &mut self.cancelled,
         } += 1;
+    }
+
+    /// How many ended in each way.
+    pub(crate) fn each(&self) -> [(OutcomeKind, usize); 5] {
+        [
+            (OutcomeKind::Done, self.done),
+            (OutcomeKind::Failed, self.failed),
+            (OutcomeKind::Panicked, self.panicked),
+            (OutcomeKind::TimedOut, self.timed_out),
+            (OutcomeKind::Cancelled, self.cancelled),
+        ]
+    }
+
+    /// So many items, of which so many panicked, and the others have ended well.
+    pub(crate) fn with_panics(items: usize, panicked: usize) -> Self {
+        Self {
+            done: items.saturating_sub(panicked),
+            panicked,
+            ..Self::default()
+        }
     }
 
     /// Adds what another participant has counted.

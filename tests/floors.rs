@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 7] = [
     &["sync", "topology", "barrier", "forked"],
     &[
         "isolate", "hook", "panic", "outcome", "error", "summary", "roster", "health", "shutdown",
-        "fault", "priority", "policy", "latency", "times", "metrics",
+        "fault", "priority", "policy", "latency", "times", "event", "metrics",
     ],
     &[
         "range",
@@ -28,6 +28,8 @@ const FLOORS: [&[&str]; 7] = [
         "costs",
         "timeline",
         "probe",
+        "telemetry",
+        "reporter",
         "timers",
         "lineage",
         "ring",
@@ -57,7 +59,7 @@ const FLOORS: [&[&str]; 7] = [
         "worker",
         "caller",
     ],
-    &["master"],
+    &["master", "listener"],
     &["batch", "scope", "task", "broadcast", "blocking"],
     &[
         "builder",
@@ -65,6 +67,8 @@ const FLOORS: [&[&str]; 7] = [
         "spawning",
         "streaming",
         "observing",
+        "watching",
+        "global",
         "dump",
         "current",
         "lib",

@@ -238,8 +238,9 @@ fn supervision_and_states_are_those_of_a_batch() {
                 .window(10)
                 .retry(Retry::fixed(2, Duration::ZERO))
                 .observe(move |event| {
-                    assert!(matches!(event, Event::Retrying { .. }));
-                    *told.lock().unwrap() += 1;
+                    if let Event::Retrying { .. } = event {
+                        *told.lock().unwrap() += 1;
+                    }
                 })
                 .with_state(|_| 0_u32)
                 .run(move |state, text, ctx| {

@@ -37,9 +37,15 @@ fn every_item_is_on_the_timeline_once() {
                 .iter()
                 .map(|it| (it.number(), it.name(), it.items()))
                 .collect();
-            assert_eq!(names, [(1, Some("first"), 5000), (2, Some("second"), 3000)]);
+            assert_eq!(
+                names,
+                [
+                    (1, Some("first"), Some(5000)),
+                    (2, Some("second"), Some(3000))
+                ]
+            );
             for batch in timeline.batches() {
-                let mut seen = vec![0; batch.items()];
+                let mut seen = vec![0; batch.items().expect("it is no stream")];
                 let ended = batch.ended().expect("it has ended");
                 for event in all(&timeline).filter(|it| it.batch == Some(batch.number())) {
                     assert!(event.at >= batch.began() && event.at + event.took <= ended);

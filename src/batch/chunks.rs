@@ -2,11 +2,13 @@
 
 use super::ctx::Ctx;
 use super::launch::{Job, launch};
+use super::notice::Notice;
 use super::source::parts::{IntoRuns, Runs};
 use super::{Batch, Divisible};
 use crate::drive::{Body, drive};
 use crate::panic::TaskPanic;
 use crate::region::Claims;
+use crate::summary::Counts;
 use crate::sync::Mutex;
 use std::panic::Location;
 
@@ -21,18 +23,19 @@ where
     S: Divisible,
     F: Fn(S::Chunk, &Ctx) + Sync,
 {
+    let items = batch.source.items();
+    let notice = Notice::begin(&batch.crew, &batch.layout, Some(items), None, None);
     let runs = IntoRuns::into_runs(batch.source);
     let chunks = Chunks {
         runs,
         body,
         panics: Mutex::new(Vec::new()),
     };
-    launch(&batch.crew, &batch.layout, &chunks, caller, None);
-    let first = chunks
-        .panics
-        .into_inner()
-        .into_iter()
-        .min_by_key(|(index, _)| *index);
+    let number = notice.number();
+    launch(&batch.crew, &batch.layout, number, &chunks, caller, None);
+    let panics = chunks.panics.into_inner();
+    notice.end(|| Counts::with_panics(items, panics.len()));
+    let first = panics.into_iter().min_by_key(|(index, _)| *index);
     if let Some((_, panic)) = first {
         panic.resume();
     }

@@ -11,12 +11,13 @@ use crate::crew::Crew;
 use crate::drive::{Body, drive};
 use crate::isolate;
 use crate::ledger::Ledger;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, OutcomeKind};
 use crate::panic::TaskPanic;
 use crate::region::{Claims, Lap};
 use crate::slots::Slots;
 use crate::summary::Counts;
 use crate::sync::Mutex;
+use crate::telemetry::Span;
 use crate::times::Times;
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -36,11 +37,17 @@ pub(super) trait Sink<Out, E>: Sync {
 }
 
 /// The sink of `run`: one outcome an item.
-pub(super) struct Outcomes<R, E>(Slots<Outcome<R, E>>);
+pub(super) struct Outcomes<R, E> {
+    slots: Slots<Outcome<R, E>>,
+    span: Span,
+}
 
 impl<R, E> Outcomes<R, E> {
-    pub(super) fn new(len: usize) -> Self {
-        Self(Slots::new(len))
+    pub(super) fn new(len: usize, span: &Span) -> Self {
+        Self {
+            slots: Slots::new(len),
+            span: span.clone(),
+        }
     }
 }
 
@@ -56,23 +63,26 @@ impl<R: Send, E: Send> Sink<Result<R, E>, E> for Outcomes<R, E> {
             }
             Err(error) => {
                 counts.failed += 1;
+                self.span.failed(index, 1, OutcomeKind::Failed);
                 Outcome::Failed(error)
             }
         };
         // SAFETY: the first write, by the holder of the claim: INVARIANT(once).
-        unsafe { self.0.write(index, outcome) };
+        unsafe { self.slots.write(index, outcome) };
     }
 
     unsafe fn failed(&self, index: usize, error: E, counts: &mut Counts) {
         counts.failed += 1;
+        self.span.failed(index, 1, OutcomeKind::Failed);
         // SAFETY: as above.
-        unsafe { self.0.write(index, Outcome::Failed(error)) };
+        unsafe { self.slots.write(index, Outcome::Failed(error)) };
     }
 
     unsafe fn panicked(&self, index: usize, panic: TaskPanic, counts: &mut Counts) {
         counts.panicked += 1;
+        self.span.failed(index, 1, OutcomeKind::Panicked);
         // SAFETY: as above.
-        unsafe { self.0.write(index, Outcome::Panicked(panic)) };
+        unsafe { self.slots.write(index, Outcome::Panicked(panic)) };
     }
 }
 
@@ -104,7 +114,8 @@ impl<R: Send> Sink<R, Infallible> for Results<R> {
         match error {}
     }
 
-    unsafe fn panicked(&self, index: usize, panic: TaskPanic, _counts: &mut Counts) {
+    unsafe fn panicked(&self, index: usize, panic: TaskPanic, counts: &mut Counts) {
+        counts.panicked += 1;
         self.panics.lock().push((index, panic));
     }
 }
@@ -150,7 +161,7 @@ impl<P, M, F, R, E> Each<'_, P, M, F, Outcomes<R, E>, E> {
     pub(super) fn into_records(self) -> Records<R, E> {
         // SAFETY: every item was claimed, or `Call::run` would not have returned, and every claim ends in one write, which
         // closing the region made visible.
-        let outcomes = unsafe { Ledger::new(self.sink.0, Vec::new(), || Outcome::Cancelled) };
+        let outcomes = unsafe { Ledger::new(self.sink.slots, Vec::new(), || Outcome::Cancelled) };
         Records {
             outcomes,
             counts: self.counts.into_inner(),
@@ -158,6 +169,13 @@ impl<P, M, F, R, E> Each<'_, P, M, F, Outcomes<R, E>, E> {
             repeated: Vec::new(),
             strays: self.strays.into_inner(),
         }
+    }
+}
+
+impl<P, M, F, K, E> Each<'_, P, M, F, K, E> {
+    /// After all regions have closed: how the items have ended that did not end well.
+    pub(super) fn counts(&self) -> Counts {
+        *self.counts.lock()
     }
 }
 

@@ -11,10 +11,11 @@ use super::deposit::{Deposit, Drawn, Keep};
 use super::ending::Ending;
 use super::oversee::Overseen;
 use super::patrol::Patrol;
+use super::post::Running;
 use super::progress::Progress;
 use super::records::Records;
 use crate::ledger::Ledger;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, OutcomeKind};
 use crate::report::Report;
 use crate::summary::Counts;
 use crate::sync::Mutex;
@@ -84,6 +85,7 @@ where
             if post.leave_behind(running.run) {
                 // SAFETY: its participant has lost the claim on the outcome.
                 unsafe { self.outcomes.put(running.index, Outcome::TimedOut) };
+                self.tell_left(&running);
                 patrol.note_left();
                 if self.brake.count_failure() {
                     self.tell_why_it_stops();
@@ -92,6 +94,12 @@ where
         }
         // Nobody tells when all but those have ended.
         patrol.look_again(patrol.has_left() && self.outcomes.awaits_others());
+    }
+
+    /// A run of an item was left behind.
+    fn tell_left(&self, run: &Running) {
+        // What is left behind is in its first run, or its attempt is not known here.
+        self.tell_end(run.index, 1, OutcomeKind::TimedOut, run.worker);
     }
 
     /// Gives out the report if nothing is left but items that hang.
@@ -119,6 +127,7 @@ where
             if post.leave_behind(running.run) {
                 // SAFETY: its participant has lost the claim on the outcome: INVARIANT(once).
                 unsafe { keep.slots().write(running.index, Outcome::TimedOut) };
+                self.tell_left(&running);
                 state.left += 1;
             }
         }
@@ -153,6 +162,7 @@ where
         // Those who hang have not booked what they did.
         let workers = Vec::new();
         let stopped = self.brake.reason();
+        self.notice.end(|| records.counts);
         ending.deliver(records.into_report(exit.name.clone(), exit.began, workers, stopped));
         // This thread may never come back.
         self.crew.count_out_steward();
@@ -167,7 +177,7 @@ fn count<R, E>(outcomes: &[Outcome<R, E>], drawn: &Drawn) -> Counts {
     for gone in drawn.items.iter().cloned().chain(end) {
         outcomes[next..gone.start]
             .iter()
-            .for_each(|it| counts.note(it));
+            .for_each(|it| counts.note(it.kind()));
         next = gone.end;
     }
     counts

@@ -1,10 +1,12 @@
 use super::launch::{Cuts, Job, launch};
+use super::notice::Notice;
 use super::source::parts::{IntoParts, Parts};
 use super::{Batch, Source};
 use crate::drive::{Body, drive};
 use crate::isolate;
 use crate::panic::TaskPanic;
 use crate::region::Claims;
+use crate::summary::Counts;
 use crate::sync::Mutex;
 use std::fmt;
 use std::ops::Range;
@@ -83,7 +85,16 @@ impl<S: Source, I, F> Fold<S, I, F> {
             layout.cuts = Cuts::Equal;
         }
         let crew = &self.batch.crew;
-        launch(crew, &layout, &folding, Location::caller(), None);
+        let notice = Notice::begin(crew, &layout, Some(items), None, None);
+        launch(
+            crew,
+            &layout,
+            notice.number(),
+            &folding,
+            Location::caller(),
+            None,
+        );
+        notice.end(|| Counts::with_panics(items, folding.panics.lock().len()));
         let mut pieces = folding.pieces.into_inner();
         let first = folding
             .panics

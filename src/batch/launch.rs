@@ -100,21 +100,17 @@ impl<J: Job> Task for Segment<'_, J> {
     }
 }
 
-/// Runs all items of `job`. `workers` is filled with what each worker did, by worker.
+/// Runs all items of `job`, which is that batch by its number. `workers` is filled with what each worker did, by worker.
 pub(super) fn launch<J: Job>(
     crew: &Crew,
     layout: &Layout,
+    batch: u64,
     job: &J,
     caller: &'static Location<'static>,
     mut workers: Option<&mut Vec<WorkerShare>>,
 ) {
     let site = Site::new(caller, J::participate as *const () as usize);
     let called_ns = layout.handed_in.map(|at| crew.ns_at(at));
-    let recorded = crew.recorder().map(|recorder| {
-        let at_ns = called_ns.unwrap_or_else(|| crew.now_ns());
-        let number = recorder.begin_batch(layout.name.as_deref(), job.len(), at_ns);
-        (recorder, number)
-    });
     for (at, items) in partition::segments(job.len(), LONGEST).enumerate() {
         if job.stop().is_some_and(CancelToken::is_cancelled) {
             job.give_up(items);
@@ -137,7 +133,7 @@ pub(super) fn launch<J: Job>(
             cut,
             priority: layout.priority,
             label: Label {
-                batch: recorded.map_or(0, |(_, number)| number as u16),
+                batch: batch as u16,
                 base: Some(items.start),
             },
             called_ns,
@@ -146,9 +142,6 @@ pub(super) fn launch<J: Job>(
             Some(workers) => call.run(Some(&mut |did| add(workers, did))),
             None => call.run(None),
         });
-    }
-    if let Some((recorder, number)) = recorded {
-        recorder.end_batch(number, crew.now_ns());
     }
     if let Some(workers) = workers {
         workers.sort_unstable_by_key(WorkerShare::worker);

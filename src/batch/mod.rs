@@ -21,13 +21,14 @@ mod ctx;
 mod deposit;
 mod each;
 mod ending;
-mod event;
 mod exit;
 mod failure;
 mod fold;
 mod handle;
 mod host;
 mod launch;
+mod notice;
+mod observed;
 mod oversee;
 mod patrol;
 mod post;
@@ -50,7 +51,6 @@ mod watch;
 
 pub use completions::Completions;
 pub use ctx::{Ctx, Interrupted};
-pub use event::Event;
 pub use failure::{Always, Decide, Failure, If};
 pub use fold::Fold;
 pub use handle::BatchHandle;
@@ -66,8 +66,10 @@ use crate::crew::Crew;
 use crate::policy::partition;
 use crate::priority::Priority;
 use crate::report::Report;
+use crate::summary::Counts;
 use each::Each;
 use launch::{Cuts, Layout};
+use notice::Notice;
 use state::{Stateless, TryWith, With};
 use std::fmt;
 use std::panic::Location;
@@ -333,15 +335,15 @@ impl<S: Source> Batch<S> {
         E: Send,
     {
         let began = Instant::now();
-        let each = Each::new(
-            &self.crew,
-            self.source.into_parts(),
-            make,
-            body,
-            each::Outcomes::new,
-        );
+        let (crew, layout) = (&self.crew, &self.layout);
+        let items = self.source.items();
+        let notice = Notice::begin(crew, layout, Some(items), Some(began), None);
+        let sink = |items| each::Outcomes::new(items, notice.reporter().span());
+        let each = Each::new(crew, self.source.into_parts(), make, body, sink);
         let mut workers = Vec::new();
-        launch::launch(&self.crew, &self.layout, &each, caller, Some(&mut workers));
+        let number = notice.number();
+        launch::launch(crew, layout, number, &each, caller, Some(&mut workers));
+        notice.end(|| each.counts());
         each.into_records()
             .into_report(self.layout.name, began, workers, None)
     }
@@ -352,14 +354,13 @@ impl<S: Source> Batch<S> {
         F: Fn(&mut M::State, S::Item, &Ctx) -> R + Sync,
         R: Send,
     {
-        let each = Each::new(
-            &self.crew,
-            self.source.into_parts(),
-            make,
-            body,
-            each::Results::new,
-        );
-        launch::launch(&self.crew, &self.layout, &each, caller, None);
+        let (crew, layout) = (&self.crew, &self.layout);
+        let items = self.source.items();
+        let notice = Notice::begin(crew, layout, Some(items), None, None);
+        let sink = each::Results::new;
+        let each = Each::new(crew, self.source.into_parts(), make, body, sink);
+        launch::launch(crew, layout, notice.number(), &each, caller, None);
+        notice.end(|| Counts::with_panics(items, each.counts().panicked));
         each.into_results()
     }
 }

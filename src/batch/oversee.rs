@@ -9,10 +9,10 @@ use super::again::{Again, Waiting};
 use super::brake::Brake;
 use super::ctx::Ctx;
 use super::deposit::{Deposit, Keep};
-use super::event::{Event, Reporter};
 use super::exit::Exit;
 use super::failure::{Decide, Failure};
 use super::launch::Job;
+use super::notice::Notice;
 use super::patrol::Patrol;
 use super::progress::Progress;
 use super::records::Records;
@@ -22,9 +22,10 @@ use super::station::{Station, note_stray};
 use super::stay::{Order, Stay};
 use crate::cancel::CancelToken;
 use crate::crew::Crew;
+use crate::event::Event;
 use crate::isolate;
 use crate::ledger::Ledger;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, OutcomeKind};
 use crate::panic::TaskPanic;
 use crate::policy::retry::Retry;
 use crate::region::Claims;
@@ -47,7 +48,7 @@ pub(super) struct Overseen<'o, P, M, F, D, K, R, E> {
     pub(super) retry: Option<Retry>,
     pub(super) brake: Arc<Brake>,
     pub(super) patrol: Option<Arc<Patrol>>,
-    pub(super) reporter: Reporter,
+    pub(super) notice: Notice<'o>,
     pub(super) progress: Option<Arc<Progress>>,
     /// Where the report can be given out while an item hangs.
     pub(super) exit: Option<Exit<R, E>>,
@@ -82,6 +83,7 @@ impl<P, M, F, D, K: Keep<R, E>, R, E> Overseen<'_, P, M, F, D, K, R, E> {
         repeated.sort_unstable();
         // What was drawn off is somebody else's.
         holes.extend(self.outcomes.shut().items);
+        self.notice.end(|| counts);
         // SAFETY: every item was claimed, or its region would not have closed. Every claim ends in one write or in a hole, or in a
         // wait for the next claim; which closing made visible.
         let outcomes =
@@ -100,8 +102,25 @@ impl<P, M, F, D, K, R, E> Overseen<'_, P, M, F, D, K, R, E> {
     /// The failure that was counted last has stopped it.
     pub(super) fn tell_why_it_stops(&self) {
         let reason = self.brake.reason();
-        self.reporter.tell(|| Event::Stopping {
+        self.notice.reporter().tell(|batch| Event::Stopping {
+            batch,
             reason: reason.expect("it was stopped"),
+        });
+    }
+
+    /// An item has ended for good.
+    #[inline]
+    pub(super) fn tell_end(&self, index: usize, attempt: u32, kind: OutcomeKind, worker: usize) {
+        let reporter = self.notice.reporter();
+        if kind != OutcomeKind::Done {
+            reporter.span().failed(index, attempt, kind);
+        }
+        reporter.tell_own(|batch| Event::ItemFinished {
+            batch,
+            index,
+            worker,
+            attempt,
+            outcome: kind,
         });
     }
 }
@@ -128,15 +147,20 @@ where
         index: usize,
         attempt: u32,
         outcome: Outcome<R, E>,
+        worker: usize,
         counts: &mut Counts,
     ) {
-        counts.note(&outcome);
+        let kind = outcome.kind();
+        counts.note(kind);
         if K::KEEPS && attempt > 1 {
             self.desk.repeated.lock().push((index, attempt));
         }
         let failed = Failure::of(&outcome).is_some();
         // SAFETY: the caller's.
         unsafe { self.outcomes.put(index, outcome) };
+        if attempt > 0 {
+            self.tell_end(index, attempt, kind, worker);
+        }
         if failed && self.brake.count_failure() {
             self.tell_why_it_stops();
         }
@@ -161,7 +185,8 @@ where
         if let Some(probe) = &self.crew.probe {
             probe.retries(worker, index, attempt, self.crew.now_ns());
         }
-        self.reporter.tell(|| Event::Retrying {
+        self.notice.reporter().tell(|batch| Event::Retrying {
+            batch,
             index,
             attempt,
             delay,

@@ -9,11 +9,12 @@
 //! met for so long. So nobody is condemned for the time of another; but one that overran by less than the time between two looks, an eighth of
 //! the deadline or a millisecond, may get away with it.
 
-use super::event::{Event, Reporter};
 use super::post::{Post, Running};
 use super::presence::Presence;
 use crate::barrier::Barrier;
 use crate::crew::Crew;
+use crate::event::Event;
+use crate::reporter::Reporter;
 use crate::sync::{AtomicBool, AtomicPtr, Mutex, Ordering, fence};
 use crate::timers::{Alarm, Armed};
 use crate::waiter::Waiter;
@@ -218,7 +219,8 @@ impl Patrol {
         };
         if !post.is_marked(run) && is_due(self.limits.deadline).is_some() {
             post.mark(run);
-            self.reporter.tell(|| Event::Overran {
+            self.reporter.tell(|batch| Event::Overran {
+                batch,
                 index,
                 worker,
                 elapsed,
@@ -226,7 +228,8 @@ impl Patrol {
         }
         if !seen.told_slow && is_due(self.limits.slow_after).is_some() {
             seen.told_slow = true;
-            self.reporter.tell(|| Event::Slow {
+            self.reporter.tell(|batch| Event::Slow {
+                batch,
                 index,
                 worker,
                 elapsed,

@@ -1,8 +1,8 @@
 //! What was asked for of a batch by way of supervision.
 
 use super::brake::Brake;
-use super::event::Observer;
 use super::failure::Always;
+use super::observed::Observer;
 use super::patrol::Limits;
 use crate::cancel::CancelToken;
 use crate::policy::retry::Retry;

@@ -18,7 +18,7 @@ use crate::cancel::CancelToken;
 use crate::costs::Site;
 use crate::drive::{Body, drive};
 use crate::hold::Hold;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, OutcomeKind};
 use crate::panic::TaskPanic;
 use crate::priority::Priority;
 use crate::range::Span;
@@ -84,7 +84,7 @@ where
             };
             station.dispose(self.0.parts.done_with(index));
             // SAFETY: claimed by the ticket; what has not ended is settled once.
-            unsafe { self.0.settle(index, attempt, outcome, &mut counts) };
+            unsafe { self.0.settle(index, attempt, outcome, nobody, &mut counts) };
         }
         self.0.desk.counts.lock().add(counts);
         if let Some(progress) = &self.0.progress {
@@ -126,7 +126,10 @@ where
             len: 0,
             cut: None,
             priority,
-            label: Label::default(),
+            label: Label {
+                batch: self.notice.number() as u16,
+                base: None,
+            },
             called_ns: None,
         };
         call.run_around(&mut |region| {
@@ -264,6 +267,9 @@ where
                 .outcomes
                 .put(self.item.0, Outcome::Done(result))
         };
+        let worker = self.station.worker();
+        self.overseen
+            .tell_end(self.item.0, 1, OutcomeKind::Done, worker);
         if let Some(steps) = &self.steps {
             steps.end(true);
         }
@@ -283,7 +289,10 @@ where
             self.station.dispose(self.overseen.parts.done_with(index));
             let counts = &mut self.counts;
             // SAFETY: claimed, and ended for good.
-            unsafe { self.overseen.settle(index, attempt, outcome, counts) };
+            unsafe {
+                self.overseen
+                    .settle(index, attempt, outcome, worker, counts)
+            };
         }
         if let Some(steps) = &self.steps {
             steps.end(is_settled);

@@ -82,10 +82,12 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
         } = terms;
         let crew = self.crew.clone();
         let layout = self.layout;
+        let items = self.source.items();
         let parts = IntoParts::into_parts(self.source);
         let mut workers = Vec::new();
         let leaves_behind = exit.is_some();
         let run = |watch: Watch<'_, D>| {
+            let number = watch.notice.number();
             let mut overseen = Overseen {
                 crew: &crew,
                 parts,
@@ -95,7 +97,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
                 retry: watch.retry,
                 brake: brake.clone(),
                 patrol: watch.patrol,
-                reporter: watch.reporter,
+                notice: watch.notice,
                 progress,
                 exit,
                 outcomes: into,
@@ -103,7 +105,16 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
                 desk: Desk::default(),
                 chair: AtomicBool::new(false),
             };
-            let mut launch_all = || launch(&crew, &layout, &overseen, caller, Some(&mut workers));
+            let mut launch_all = || {
+                launch(
+                    &crew,
+                    &layout,
+                    number,
+                    &overseen,
+                    caller,
+                    Some(&mut workers),
+                )
+            };
             if overseen.retry.is_none() {
                 launch_all();
             } else {
@@ -122,9 +133,15 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
             };
             Some((overseen.into_records(), ending))
         };
-        let (records, thrown) = self
-            .settings
-            .watched(&crew, began, &brake, leaves_behind, run);
+        let (records, thrown) = self.settings.watched(
+            &crew,
+            &layout,
+            Some(items),
+            began,
+            &brake,
+            leaves_behind,
+            run,
+        );
         let (mut records, ending) = records?;
         records.strays.extend(thrown);
         let report = records.into_report(layout.name, began, workers, brake.reason());

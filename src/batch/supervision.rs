@@ -1,10 +1,10 @@
 //! What can be asked for of a batch by way of supervision.
 
-use super::event::Event;
 use super::failure::{Failure, If};
 use super::settings::{Settings, Supervised};
 use super::{Batch, Lend, Source};
 use crate::cancel::CancelToken;
+use crate::event::Event;
 use crate::policy::retry::Retry;
 use std::time::Duration;
 

@@ -140,7 +140,7 @@ impl<R, E> Tap<R, E> {
             let index = word * BITS + bit;
             // SAFETY: INVARIANT(view), and INVARIANT(there): it was written, and that is seen.
             let outcome = unsafe { view.read(index) };
-            desk.counts.note(&outcome);
+            desk.counts.note(outcome.kind());
             into.push_back((index, outcome));
         }
     }

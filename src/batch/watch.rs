@@ -2,7 +2,9 @@
 //! ended.
 
 use super::brake::Brake;
-use super::event::{Reporter, observed};
+use super::launch::Layout;
+use super::notice::Notice;
+use super::observed::observed;
 use super::patrol::{Limits, Patrol};
 use super::settings::Supervised;
 use crate::crew::Crew;
@@ -17,23 +19,28 @@ pub(super) struct Watch<'w, D> {
     pub(super) retry: Option<Retry>,
     pub(super) decide: &'w D,
     pub(super) patrol: Option<Arc<Patrol>>,
-    pub(super) reporter: Reporter,
+    pub(super) notice: Notice<'w>,
 }
 
 impl<D> Supervised<'_, D> {
-    /// Runs `body`, the items of which are watched from `began` on; also what the observer has thrown. `leaves_behind`: what was called may end
-    /// without an item that has overrun.
+    /// Runs `body`, whose items (so many, if it is no stream) are watched from `began` on; also what the observer has thrown. `leaves_behind`:
+    /// what was called may end without an item that has overrun.
     pub(super) fn watched<T>(
         self,
         crew: &Arc<Crew>,
+        layout: &Layout,
+        items: Option<usize>,
         began: Instant,
         brake: &Arc<Brake>,
         leaves_behind: bool,
         body: impl FnOnce(Watch<'_, D>) -> T,
     ) -> (T, Option<TaskPanic>) {
-        observed(self.observer, |reporter: Reporter| {
-            let patrol = (self.limits != Limits::default())
-                .then(|| Patrol::new(crew.clone(), self.limits, reporter.clone(), leaves_behind));
+        observed(self.observer, |own| {
+            let notice = Notice::begin(crew, layout, items, Some(began), own);
+            let patrol = (self.limits != Limits::default()).then(|| {
+                let reporter = notice.reporter().clone();
+                Patrol::new(crew.clone(), self.limits, reporter, leaves_behind)
+            });
             let timers = &crew.timers;
             let _looks = patrol.as_ref().map(|patrol| patrol.begin(began));
             let _ends = self.deadline.and_then(|time| {
@@ -46,7 +53,7 @@ impl<D> Supervised<'_, D> {
                 retry: self.retry,
                 decide: &self.decide,
                 patrol,
-                reporter,
+                notice,
             })
         })
     }

@@ -4,6 +4,7 @@
 //! the last of them does, wherever that is.
 
 mod summon;
+mod watched;
 
 use crate::admission::Admission;
 use crate::board::Board;
@@ -17,12 +18,12 @@ use crate::mail::Mail;
 use crate::policy::spin::Budget;
 use crate::priority::Priority;
 use crate::probe::Probe;
+use crate::reporter::Line;
 use crate::sleep::Sleep;
 use crate::spares::Spares;
 use crate::stewards::{Errand, Handed, Stewards};
-use crate::sync::{AtomicU32, Ordering, fence, ns_since};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, ns_since};
 use crate::tasks::Tasks;
-use crate::timeline::{Recorder, Trace};
 use crate::timers::Timers;
 use crate::topology;
 use crossbeam::utils::CachePadded;
@@ -53,6 +54,12 @@ pub(crate) struct Crew {
     pub(crate) admission: Option<Arc<Admission>>,
     /// Where somebody wants to know what is done.
     pub(crate) probe: Option<Probe>,
+    /// Where the runtime's observer is told what happens.
+    pub(crate) line: Option<Arc<Line>>,
+    /// How many spares were at work when that was told last.
+    spares_told: AtomicU32,
+    /// How many batches had a number.
+    batches: AtomicU64,
     /// How many threads sleep until something has ended, and would help with it.
     dozing: CachePadded<AtomicU32>,
     workers: usize,
@@ -103,6 +110,9 @@ impl Crew {
             classes: Classes::new(),
             admission: None,
             probe: None,
+            line: None,
+            spares_told: AtomicU32::new(0),
+            batches: AtomicU64::new(0),
             dozing: CachePadded::new(AtomicU32::new(0)),
             workers,
             places,
@@ -117,12 +127,6 @@ impl Crew {
     /// Takes in no more than so many items at once that were handed in. Before anybody else knows of it.
     pub(crate) fn limit(&mut self, items: usize) {
         self.admission = Some(Arc::new(Admission::new(items)));
-    }
-
-    /// Notes what is done, in figures, on a timeline, or not at all. Before anybody else knows of it.
-    pub(crate) fn watch(&mut self, metrics: bool, trace: Option<Trace>) {
-        let recorder = trace.map(|trace| Recorder::new(trace, self.workers, self.places));
-        self.probe = Probe::new(self.places, metrics, recorder);
     }
 
     #[inline]
@@ -160,6 +164,7 @@ impl Crew {
         if blocked.wants_thread {
             self.timers.call_master();
         }
+        self.tell_size();
         true
     }
 
@@ -167,6 +172,7 @@ impl Crew {
     #[cold]
     pub(crate) fn unblock(&self, place: usize) {
         self.spares.unblock(&self.sleep, place);
+        self.tell_size();
     }
 
     #[inline]
@@ -179,6 +185,7 @@ impl Crew {
     pub(crate) fn retires(&self, place: usize) -> bool {
         let retires = self.spares.retires(&self.sleep, place);
         if retires {
+            self.tell_size();
             self.sleep.end_search();
             // Pairs with the fence between making work and looking for searchers, and with that of the end.
             fence(Ordering::SeqCst);
@@ -198,29 +205,6 @@ impl Crew {
     /// The same of a time that was told before.
     pub(crate) fn ns_at(&self, time: Instant) -> u64 {
         time.saturating_duration_since(self.epoch).as_nanos() as u64
-    }
-
-    /// Where a timeline is recorded, if one is.
-    #[inline]
-    pub(crate) fn recorder(&self) -> Option<&Recorder> {
-        self.probe.as_ref()?.recorder.as_deref()
-    }
-
-    /// An item panicked at `place`.
-    #[cold]
-    pub(crate) fn note_panic(&self, place: usize, index: usize) {
-        if let Some(probe) = &self.probe {
-            probe.panicked(place, index, self.now_ns());
-        }
-    }
-
-    /// Does `run` as what the thread that has `place` is busy with, if that is measured.
-    #[inline]
-    pub(crate) fn busy<R>(&self, place: usize, run: impl FnOnce() -> R) -> R {
-        match &self.probe {
-            None => run(),
-            Some(probe) => probe.busy(place, || self.now_ns(), run),
-        }
     }
 
     pub(crate) fn spin_budget(&self) -> Budget {

@@ -1,6 +1,6 @@
 //! One worker's thread, from start to end.
 
-use super::{Event, Handler, Plan};
+use super::{Handler, Notice, Plan};
 use crate::crew::Crew;
 use crate::fault::{self, Point};
 use crate::frame;
@@ -27,7 +27,7 @@ impl Plan {
     pub(super) fn spawn(
         self: &Arc<Self>,
         index: usize,
-        events: Sender<Event>,
+        events: Sender<Notice>,
     ) -> io::Result<JoinHandle<()>> {
         if fault::refuses(Point::StartThread) {
             return Err(io::Error::other("a fault was injected"));
@@ -121,7 +121,7 @@ fn call(crew: &Crew, handler: &Option<Handler>, index: usize) -> Option<TaskPani
 struct Leave {
     crew: Arc<Crew>,
     roster: Arc<[Post]>,
-    events: Sender<Event>,
+    events: Sender<Notice>,
     index: usize,
     /// None if it leaves because the runtime ends.
     why: Option<String>,
@@ -137,7 +137,7 @@ impl Drop for Leave {
         if !is_lost {
             self.crew.leave(self.index);
         }
-        let told = self.events.send(Event::Left(self.index, why));
+        let told = self.events.send(Notice::Left(self.index, why));
         if is_lost && told.is_err() {
             // There is no master that could replace it.
             self.crew.leave(self.index);

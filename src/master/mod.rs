@@ -52,7 +52,7 @@ impl fmt::Debug for Plan {
     }
 }
 
-enum Event {
+enum Notice {
     End,
     /// A worker's thread ends: because the runtime does, or because of this.
     Left(usize, Option<String>),
@@ -61,7 +61,7 @@ enum Event {
 /// The runtime's hold on its master.
 #[derive(Debug)]
 pub(crate) struct Master {
-    events: Sender<Event>,
+    events: Sender<Notice>,
     thread: JoinHandle<()>,
     /// Disconnected at the master's end.
     is_up: Receiver<()>,
@@ -113,7 +113,7 @@ impl Master {
         // The workers need not wait until the master is awake.
         crew.end();
         // A master that is gone has no workers left.
-        let _ = self.events.send(Event::End);
+        let _ = self.events.send(Notice::End);
         let has_ended = match deadline {
             // Nothing is ever sent: its end is that of the channel.
             Some(deadline) => {

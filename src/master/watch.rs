@@ -1,7 +1,8 @@
 //! What the master does once it has started: it waits for workers that leave, and for alarms.
 
-use super::{Event, Plan};
+use super::{Notice, Plan};
 use crate::error::BuildError;
+use crate::event::Event;
 use crate::help;
 use crate::policy::restart::Budget;
 use crate::roster::Pin;
@@ -16,7 +17,7 @@ use std::time::Instant;
 pub(super) struct Watch<'p> {
     plan: &'p Arc<Plan>,
     /// For workers to send their events.
-    post: Sender<Event>,
+    post: Sender<Notice>,
     budget: Budget,
     /// The threads that have not said that they leave.
     workers: Vec<Option<JoinHandle<()>>>,
@@ -28,7 +29,7 @@ impl<'p> Watch<'p> {
     /// Starts the workers. If none could be started, also says why.
     pub(super) fn begin(
         plan: &'p Arc<Plan>,
-        post: Sender<Event>,
+        post: Sender<Notice>,
         budget: Budget,
     ) -> (Self, Option<BuildError>) {
         let mut watch = Self {
@@ -56,7 +57,7 @@ impl<'p> Watch<'p> {
     }
 
     /// Until the runtime has ended, and all workers have left.
-    pub(super) fn keep(mut self, events: &Receiver<Event>) {
+    pub(super) fn keep(mut self, events: &Receiver<Notice>) {
         let timers = &self.plan.crew.timers;
         let mut ending = false;
         while !ending || !self.is_alone() {
@@ -67,8 +68,8 @@ impl<'p> Watch<'p> {
             let alarm = next.map_or_else(never, at);
             select! {
                 recv(events) -> event => match event {
-                    Ok(Event::End) => ending = true,
-                    Ok(Event::Left(index, why)) => self.left(index, why),
+                    Ok(Notice::End) => ending = true,
+                    Ok(Notice::Left(index, why)) => self.left(index, why),
                     // We hold a sender ourselves.
                     Err(_) => return,
                 },
@@ -136,13 +137,25 @@ impl<'p> Watch<'p> {
             }
             return;
         };
-        if !self.budget.take(Instant::now()) {
+        let is_replaced = self.budget.take(Instant::now());
+        crew.tell(|| Event::WorkerLost {
+            worker: index,
+            reason: why.as_str().into(),
+            is_replaced,
+        });
+        if !is_replaced {
             self.give_up(index, why);
             return;
         }
         match self.plan.spawn(index, self.post.clone()) {
             Ok(worker) => {
-                self.plan.roster[index].count_restart();
+                let post = &self.plan.roster[index];
+                post.count_restart();
+                let restarts = post.restarts();
+                crew.tell(|| Event::WorkerRestarted {
+                    worker: index,
+                    restarts,
+                });
                 self.workers[index] = Some(worker);
             }
             Err(source) => self.give_up(index, format!("{why}; {}", no_thread(&source))),

@@ -2,78 +2,64 @@
 //!
 //! The format is that of Google's document "Trace Event Format": complete events (`X`) for what lasts, instants (`i`) for the rest, flow events
 //! (`s`, `f`) for the arrow of a steal, nestable async events (`b`, `e`) for batches, metadata (`M`) for names. Times are microseconds.
+//!
+//! It is written by hand, as it is but numbers and some names: with `serde_json` among the dependencies of everybody, numbers could be compared
+//! with its values, and `assert_eq!(sum, xs.sum())` would no longer compile in crates that do not know of it.
 
-use super::{Activity, Timeline, TimelineEvent};
-use serde::Serialize;
+use super::{Activity, Timeline, TimelineBatch, TimelineEvent};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::Duration;
 
-#[derive(Debug, Serialize)]
-struct Entry<'e> {
-    name: &'e str,
-    cat: &'static str,
-    ph: &'static str,
-    pid: u32,
-    tid: usize,
-    ts: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dur: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<u64>,
-    /// Of an instant: it belongs to its thread.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    s: Option<&'static str>,
-    /// Of an arrow's head: it points to the slice around it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bp: Option<&'static str>,
-    #[serde(skip_serializing_if = "Args::is_empty")]
-    args: Args<'e>,
-}
+/// Microseconds, exact to the nanosecond.
+struct Micros(Duration);
 
-#[derive(Debug, Default, Serialize)]
-struct Args<'e> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'e str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sort_index: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    batch: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<&'e str>,
-}
-
-impl Args<'_> {
-    fn is_empty(&self) -> bool {
-        let Self {
-            name,
-            sort_index,
-            first,
-            count,
-            batch,
-            from,
-        } = self;
-        name.is_none()
-            && sort_index.is_none()
-            && first.is_none()
-            && count.is_none()
-            && batch.is_none()
-            && from.is_none()
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ns = self.0.as_nanos();
+        write!(f, "{}.{:03}", ns / 1000, ns % 1000)
     }
 }
 
-fn micros(time: Duration) -> f64 {
-    time.as_nanos() as f64 / 1e3
+/// A string as JSON has it.
+struct Quoted<'q>(&'q str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        f.write_char('"')?;
+        for letter in self.0.chars() {
+            match letter {
+                '"' | '\\' => write!(f, "\\{letter}")?,
+                letter if letter < ' ' => write!(f, "\\u{:04x}", letter as u32)?,
+                letter => f.write_char(letter)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+/// What is beside name and place: `"count":3,"batch":1`.
+#[derive(Default)]
+struct Args(String);
+
+impl Args {
+    fn with(mut self, name: &str, value: Option<impl fmt::Display>) -> Self {
+        use fmt::Write;
+        if let Some(value) = value {
+            let comma = if self.0.is_empty() { "" } else { "," };
+            let written = write!(self.0, "{comma}\"{name}\":{value}");
+            debug_assert!(written.is_ok(), "a string takes everything");
+        }
+        self
+    }
 }
 
 impl Timeline {
     /// Writes the timeline as Chrome Trace JSON, for <https://ui.perfetto.dev> or <https://profiler.firefox.com>: a track for each lane, arrows from
-    /// those who had items to those who stole them, and a line for each batch. O(events). Feature `trace`, which is on by default.
+    /// those who had items to those who stole them, and a line for each batch. O(events), about 1 µs each.
     ///
     /// # Errors
     ///
@@ -86,8 +72,18 @@ impl Timeline {
             arrows: 0,
         };
         out.out
-            .write_all(b"{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n")?;
-        out.names(self)?;
+            .write_all(b"{\"displayTimeUnit\":\"ns\",\"traceEvents\":[")?;
+        out.name(
+            0,
+            "process_name",
+            Args::default().with("name", Some(Quoted("ganger"))),
+        )?;
+        for (tid, lane) in self.lanes.iter().enumerate() {
+            let name = Args::default().with("name", Some(Quoted(&lane.name)));
+            out.name(tid, "thread_name", name)?;
+            let order = Args::default().with("sort_index", Some(tid));
+            out.name(tid, "thread_sort_index", order)?;
+        }
         for batch in &self.batches {
             out.batch(batch)?;
         }
@@ -118,84 +114,71 @@ struct Writer<W> {
     arrows: u64,
 }
 
+/// One entry of the format.
+struct Entry<'e> {
+    phase: char,
+    cat: &'e str,
+    name: &'e str,
+    tid: usize,
+    at: Duration,
+}
+
 impl<W: Write> Writer<W> {
-    fn entry(
-        &self,
-        ph: &'static str,
-        cat: &'static str,
-        tid: usize,
-        at: Duration,
-    ) -> Entry<'static> {
-        Entry {
-            name: cat,
+    /// `more`: what else this phase has.
+    fn put(&mut self, entry: &Entry<'_>, more: fmt::Arguments<'_>, args: &Args) -> io::Result<()> {
+        let comma = if std::mem::take(&mut self.is_first) {
+            ""
+        } else {
+            ","
+        };
+        let Entry {
+            phase,
             cat,
-            ph,
-            pid: self.pid,
+            name,
             tid,
-            ts: micros(at),
-            dur: None,
-            id: None,
-            s: None,
-            bp: None,
-            args: Args::default(),
-        }
+            at,
+        } = entry;
+        let (name, ts, pid, args) = (Quoted(name), Micros(*at), self.pid, &args.0);
+        write!(
+            self.out,
+            "{comma}\n{{\"ph\":\"{phase}\",\"cat\":\"{cat}\",\"name\":{name},\"pid\":{pid},\"tid\":{tid},\"ts\":{ts}{more},\"args\":{{{args}}}}}"
+        )
     }
 
-    fn put(&mut self, entry: &Entry<'_>) -> io::Result<()> {
-        if !std::mem::take(&mut self.is_first) {
-            self.out.write_all(b",\n")?;
-        }
-        serde_json::to_writer(&mut self.out, entry).map_err(io::Error::from)
-    }
-
-    fn names(&mut self, timeline: &Timeline) -> io::Result<()> {
-        let mut name = |tid, what: &'static str, args| {
-            let entry = Entry {
-                name: what,
-                args,
-                ..self.entry("M", "__metadata", tid, Duration::ZERO)
-            };
-            self.put(&entry)
+    fn name(&mut self, tid: usize, what: &str, args: Args) -> io::Result<()> {
+        let entry = Entry {
+            phase: 'M',
+            cat: "__metadata",
+            name: what,
+            tid,
+            at: Duration::ZERO,
         };
-        let named = |name| Args {
-            name: Some(name),
-            ..Args::default()
-        };
-        name(0, "process_name", named("ganger"))?;
-        for (tid, lane) in timeline.lanes.iter().enumerate() {
-            name(tid, "thread_name", named(&lane.name))?;
-            let sorted = Args {
-                sort_index: Some(tid),
-                ..Args::default()
-            };
-            name(tid, "thread_sort_index", sorted)?;
-        }
-        Ok(())
+        self.put(&entry, format_args!(""), &args)
     }
 
-    fn batch(&mut self, batch: &super::TimelineBatch) -> io::Result<()> {
+    fn batch(&mut self, batch: &TimelineBatch) -> io::Result<()> {
         let numbered = format!("batch {}", batch.number);
         let begin = Entry {
+            phase: 'b',
+            cat: "batch",
             name: batch.name.as_deref().unwrap_or(&numbered),
-            id: Some(batch.number),
-            args: Args {
-                count: Some(batch.items as u64),
-                batch: Some(batch.number),
-                ..Args::default()
-            },
-            ..self.entry("b", "batch", 0, batch.began)
+            tid: 0,
+            at: batch.began,
         };
-        self.put(&begin)?;
+        let id = batch.number;
+        let args = Args::default()
+            .with("items", batch.items)
+            .with("batch", Some(id));
+        self.put(&begin, format_args!(",\"id\":{id}"), &args)?;
         let Some(ended) = batch.ended else {
             return Ok(());
         };
         let end = Entry {
-            ph: "e",
-            ts: micros(ended),
-            args: Args::default(),
+            phase: 'e',
+            at: ended,
             ..begin
         };
-        self.put(&end)
+        self.put(&end, format_args!(",\"id\":{id}"), &Args::default())
     }
 
     fn event(&mut self, timeline: &Timeline, tid: usize, event: &TimelineEvent) -> io::Result<()> {
@@ -203,53 +186,60 @@ impl<W: Write> Writer<W> {
         let name = match (event.activity, event.first, event.count) {
             (Activity::Items, Some(first), 1) => format!("item {first}"),
             (Activity::Items, Some(first), count) => {
-                format!(
-                    "items {first} to {}",
-                    first + count.saturating_sub(1) as usize
-                )
+                let last = first + count.saturating_sub(1) as usize;
+                format!("items {first} to {last}")
             }
             (Activity::Items | Activity::Tasks, None, count) => format!("{count} {cat}"),
             _ => cat.to_owned(),
         };
-        let lane = |place: usize| timeline.lanes.get(place).map(|lane| lane.name.as_str());
-        let args = Args {
-            first: event.first,
-            count: (event.count > 0).then_some(u64::from(event.count)),
-            batch: event.batch,
-            from: event.other.and_then(lane),
-            ..Args::default()
-        };
+        let victim = event
+            .other
+            .and_then(|place| Some((place, timeline.lanes.get(place)?)));
+        let args = Args::default()
+            .with("first", event.first)
+            .with("count", (event.count > 0).then_some(event.count))
+            .with("batch", event.batch)
+            .with("from", victim.map(|(_, lane)| Quoted(&lane.name)));
         let lasts = event.activity.lasts();
         let entry = Entry {
+            phase: if lasts { 'X' } else { 'i' },
+            cat,
             name: &name,
-            dur: lasts.then(|| micros(event.took)),
-            s: (!lasts).then_some("t"),
-            args,
-            ..self.entry(if lasts { "X" } else { "i" }, cat, tid, event.at)
+            tid,
+            at: event.at,
         };
-        self.put(&entry)?;
-        match event.other {
-            Some(victim) if event.activity == Activity::Steal && lane(victim).is_some() => {
-                self.arrow(victim, tid, event.at)
-            }
+        if lasts {
+            let dur = Micros(event.took);
+            self.put(&entry, format_args!(",\"dur\":{dur}"), &args)?;
+        } else {
+            // It belongs to its thread.
+            self.put(&entry, format_args!(",\"s\":\"t\""), &args)?;
+        }
+        match victim {
+            Some((victim, _)) if event.activity == Activity::Steal => self.arrow(victim, &entry),
             _ => Ok(()),
         }
     }
 
     /// From the victim of a steal to the thief.
-    fn arrow(&mut self, victim: usize, thief: usize, at: Duration) -> io::Result<()> {
+    fn arrow(&mut self, victim: usize, steal: &Entry<'_>) -> io::Result<()> {
         self.arrows += 1;
+        let id = self.arrows;
         let tail = Entry {
-            id: Some(self.arrows),
-            ..self.entry("s", "steal", victim, at)
+            phase: 's',
+            tid: victim,
+            ..*steal
         };
-        self.put(&tail)?;
+        self.put(&tail, format_args!(",\"id\":{id}"), &Args::default())?;
         let head = Entry {
-            ph: "f",
-            tid: thief,
-            bp: Some("e"),
-            ..tail
+            phase: 'f',
+            ..*steal
         };
-        self.put(&head)
+        // It points to the slice around it.
+        self.put(
+            &head,
+            format_args!(",\"id\":{id},\"bp\":\"e\""),
+            &Args::default(),
+        )
     }
 }

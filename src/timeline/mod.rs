@@ -4,7 +4,6 @@
 //! chunk, burst, steal, sleep, panic ──▶ Note ──▶ Recorder ──▶ a Lane for each place ──read──▶ Timeline ──▶ Chrome Trace JSON
 //! ```
 
-#[cfg(feature = "trace")]
 mod chrome;
 mod event;
 mod lane;
@@ -75,7 +74,7 @@ pub struct TimelineLane {
 pub struct TimelineBatch {
     number: u64,
     name: Option<Arc<str>>,
-    items: usize,
+    items: Option<usize>,
     began: Duration,
     ended: Option<Duration>,
 }
@@ -103,9 +102,9 @@ impl Timeline {
 }
 
 impl TimelineLane {
-    /// `batches`: how many there were, of whose numbers notes have the lower bits.
-    fn new(name: String, notes: Vec<Note>, lost: u64, batches: u64) -> Self {
-        let mut events: Vec<_> = notes.iter().map(|note| unfold(note, batches)).collect();
+    /// `newest`: the highest number of a batch; notes have the lower bits of theirs.
+    fn new(name: String, notes: Vec<Note>, lost: u64, newest: u64) -> Self {
+        let mut events: Vec<_> = notes.iter().map(|note| unfold(note, newest)).collect();
         // They were written when they ended.
         events.sort_by_key(|event| (event.at, std::cmp::Reverse(event.took)));
         Self {
@@ -142,8 +141,8 @@ impl TimelineBatch {
         self.name.as_deref()
     }
 
-    /// How many items it had.
-    pub fn items(&self) -> usize {
+    /// How many items it had; none if it was a stream.
+    pub fn items(&self) -> Option<usize> {
         self.items
     }
 
@@ -158,10 +157,10 @@ impl TimelineBatch {
     }
 }
 
-fn unfold(note: &Note, batches: u64) -> TimelineEvent {
+fn unfold(note: &Note, newest: u64) -> TimelineEvent {
     // The last number with these lower bits.
-    let behind = (batches as u16).wrapping_sub(note.batch);
-    let batch = (note.batch != 0).then(|| batches.saturating_sub(u64::from(behind)));
+    let behind = (newest as u16).wrapping_sub(note.batch);
+    let batch = (note.batch != 0).then(|| newest.saturating_sub(u64::from(behind)));
     TimelineEvent {
         activity: note.activity,
         at: Duration::from_nanos(note.at_ns),

@@ -18,15 +18,8 @@ pub(crate) struct Recorder {
     lanes: Box<[CachePadded<Lane>]>,
     /// Held by whoever writes to the last lane: INVARIANT(writer) of `Lane`. Those of places have one writer as seats have one owner.
     crowd: Mutex<()>,
-    batches: Mutex<Batches>,
+    batches: Mutex<VecDeque<TimelineBatch>>,
     workers: usize,
-}
-
-#[derive(Debug, Default)]
-struct Batches {
-    /// How many there were.
-    count: u64,
-    last: VecDeque<TimelineBatch>,
 }
 
 impl Recorder {
@@ -54,31 +47,30 @@ impl Recorder {
         }
     }
 
-    /// A batch begins. Returns its number, from 1.
-    pub(crate) fn begin_batch(&self, name: Option<&str>, items: usize, at_ns: u64) -> u64 {
+    /// A batch begins, with the next number; of `items`, if it is no stream.
+    pub(crate) fn begin_batch(
+        &self,
+        number: u64,
+        name: Option<Arc<str>>,
+        items: Option<usize>,
+        at_ns: u64,
+    ) {
         let mut batches = self.batches.lock();
-        batches.count += 1;
-        if batches.count as u16 == 0 {
-            // Its lower bits would say that there is none.
-            batches.count += 1;
+        if batches.len() == BATCHES {
+            batches.pop_front();
         }
-        let number = batches.count;
-        if batches.last.len() == BATCHES {
-            batches.last.pop_front();
-        }
-        batches.last.push_back(TimelineBatch {
+        batches.push_back(TimelineBatch {
             number,
-            name: name.map(Arc::from),
+            name,
             items,
             began: Duration::from_nanos(at_ns),
             ended: None,
         });
-        number
     }
 
     pub(crate) fn end_batch(&self, number: u64, at_ns: u64) {
         let mut batches = self.batches.lock();
-        let mut last = batches.last.iter_mut().rev();
+        let mut last = batches.iter_mut().rev();
         if let Some(batch) = last.find(|batch| batch.number == number) {
             batch.ended = Some(Duration::from_nanos(at_ns));
         }
@@ -86,14 +78,13 @@ impl Recorder {
 
     /// What there is now.
     pub(crate) fn read(&self) -> Timeline {
-        let (count, batches) = {
-            let batches = self.batches.lock();
-            (batches.count, Vec::from(batches.last.clone()))
-        };
+        let mut batches = Vec::from(self.batches.lock().clone());
+        batches.sort_by_key(TimelineBatch::number);
+        let newest = batches.last().map_or(0, TimelineBatch::number);
         let lanes = self.lanes.iter().enumerate().map(|(place, lane)| {
             let (events, lost) = lane.read();
             let notes = events.into_iter().map(Note::unpack).collect();
-            TimelineLane::new(self.name(place), notes, lost, count)
+            TimelineLane::new(self.name(place), notes, lost, newest)
         });
         Timeline {
             lanes: lanes.collect(),

@@ -6,6 +6,7 @@ use super::outlet::Outlet;
 use crate::batch::again::Again;
 use crate::batch::ctx::Ctx;
 use crate::batch::failure::Decide;
+use crate::batch::launch::Layout;
 use crate::batch::oversee::{Desk, Overseen};
 use crate::batch::settings::Supervised;
 use crate::batch::state::MakeState;
@@ -30,6 +31,7 @@ pub(super) struct Flow<I: Input, M, F> {
     pub(super) make: M,
     pub(super) body: F,
     pub(super) caller: &'static Location<'static>,
+    pub(super) layout: Layout,
     pub(super) began: Instant,
 }
 
@@ -64,7 +66,7 @@ impl<I: Input, M, F> Flow<I, M, F> {
                 retry: watch.retry,
                 brake: brake.clone(),
                 patrol: watch.patrol,
-                reporter: watch.reporter,
+                notice: watch.notice,
                 progress: None,
                 exit: None,
                 outcomes: outlet.clone(),
@@ -78,11 +80,20 @@ impl<I: Input, M, F> Flow<I, M, F> {
                 let input = input.take().expect("called once");
                 pull(input, &overseen, outlet, region);
             });
+            overseen.notice.end(|| *overseen.desk.counts.lock());
             // Its body is the user's.
             isolate::drop_quietly(overseen);
         };
         let leaves_behind = settings.retry.is_none();
-        let ((), thrown) = settings.watched(crew, self.began, brake, leaves_behind, run);
+        let ((), thrown) = settings.watched(
+            crew,
+            &self.layout,
+            None,
+            self.began,
+            brake,
+            leaves_behind,
+            run,
+        );
         isolate::drop_quietly((make, thrown));
         outlet.finish();
     }

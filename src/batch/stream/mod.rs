@@ -210,6 +210,7 @@ impl<I: Input, P> Batch<Feed<I>, P> {
             make,
             body,
             caller,
+            layout: batch.layout,
             began: Instant::now(),
         };
         let hands = crew.clone();

@@ -1,0 +1,82 @@
+//! Where somebody wants to know what a crew does: figures, a timeline, an observer. Where nobody does, each of these is one look.
+
+use super::Crew;
+use crate::event::Event;
+use crate::probe::Probe;
+use crate::reporter::Line;
+use crate::sync::Ordering;
+use crate::telemetry;
+use crate::timeline::{Recorder, Trace};
+use std::sync::Arc;
+
+impl Crew {
+    /// Notes what is done, in figures, on a timeline, or not at all. Before anybody else knows of it.
+    pub(crate) fn watch(&mut self, metrics: bool, trace: Option<Trace>) {
+        let recorder = trace.map(|trace| Recorder::new(trace, self.workers, self.places));
+        self.probe = Probe::new(self.places, metrics, recorder);
+    }
+
+    /// Tells the runtime's observer what happens. As above.
+    pub(crate) fn report_to(&mut self, line: Arc<Line>) {
+        self.line = Some(line);
+    }
+
+    /// Whether anybody wants to know of batches.
+    #[inline]
+    pub(crate) fn is_heard(&self) -> bool {
+        self.line.is_some() || self.recorder().is_some()
+    }
+
+    /// The number of the next batch that anybody wants to know of, from 1. Its lower 16 bits are not all zero.
+    pub(crate) fn number_batch(&self) -> u64 {
+        // Relaxed: a number for each.
+        let next = || self.batches.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = next();
+        if number as u16 == 0 { next() } else { number }
+    }
+
+    /// Tells what has happened to the runtime.
+    #[cold]
+    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.line.is_some() || telemetry::IS_THERE {
+            let event = event();
+            telemetry::note(&event);
+            if let Some(line) = &self.line {
+                line.send(event);
+            }
+        }
+    }
+
+    /// Spares have come to work, or gone to rest.
+    #[cold]
+    pub(crate) fn tell_size(&self) {
+        let spares = self.spares.at_work();
+        // Relaxed: who changes it at the same time tells it, too.
+        if self.spares_told.swap(spares as u32, Ordering::Relaxed) != spares as u32 {
+            self.tell(|| Event::Resized { spares });
+        }
+    }
+
+    /// Where a timeline is recorded, if one is.
+    #[inline]
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        self.probe.as_ref()?.recorder.as_deref()
+    }
+
+    /// An item panicked at `place`.
+    #[cold]
+    pub(crate) fn note_panic(&self, place: usize, index: usize) {
+        if let Some(probe) = &self.probe {
+            probe.panicked(place, index, self.now_ns());
+        }
+    }
+
+    /// Does `run` as what the thread that has `place` is busy with, if that is measured.
+    #[inline]
+    pub(crate) fn busy<R>(&self, place: usize, run: impl FnOnce() -> R) -> R {
+        match &self.probe {
+            None => run(),
+            Some(probe) => probe.busy(place, || self.now_ns(), run),
+        }
+    }
+}

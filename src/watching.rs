@@ -1,0 +1,64 @@
+//! What a builder is asked to watch, and to tell.
+
+use crate::crew::Crew;
+use crate::dump::Dump;
+use crate::error::BuildError;
+use crate::event::Event;
+use crate::listener::{Listener, Observer};
+use crate::reporter::Line;
+use crate::timeline::Trace;
+use crossbeam::channel::Receiver;
+use std::fmt;
+use std::sync::Arc;
+
+/// See the [module](self).
+#[derive(Clone, Default)]
+pub(crate) struct Watching {
+    pub(crate) metrics: bool,
+    pub(crate) trace: Option<Trace>,
+    pub(crate) observer: Option<Observer>,
+}
+
+/// What it needs beside the crew.
+pub(crate) struct Watched {
+    listening: Option<(Observer, Arc<Line>, Receiver<Option<Event>>)>,
+    dump: Option<Dump>,
+}
+
+impl Watching {
+    /// Has `crew`, of which nobody knows yet, note what was asked for; here, or in the environment.
+    pub(crate) fn set_up(&self, crew: &mut Crew) -> Watched {
+        let dump = Dump::asked_for();
+        let trace = self
+            .trace
+            .or_else(|| dump.as_ref().map(|_| Trace::default()));
+        crew.watch(self.metrics, trace);
+        let listening = self.observer.clone().map(|observer| {
+            let (line, inbox) = Line::new();
+            crew.report_to(line.clone());
+            (observer, line, inbox)
+        });
+        Watched { listening, dump }
+    }
+}
+
+impl Watched {
+    /// Starts who listens.
+    pub(crate) fn begin(
+        self,
+        crew: &Arc<Crew>,
+    ) -> Result<(Option<Listener>, Option<Dump>), BuildError> {
+        let start = |(observer, line, inbox)| Listener::start(crew.clone(), observer, line, inbox);
+        let listener = self.listening.map(start).transpose()?;
+        Ok((listener, self.dump))
+    }
+}
+
+impl fmt::Debug for Watching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watching")
+            .field("metrics", &self.metrics)
+            .field("trace", &self.trace)
+            .finish_non_exhaustive()
+    }
+}
