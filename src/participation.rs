@@ -59,11 +59,8 @@ pub(crate) fn abandon(region: &Region<'_>) -> bool {
 fn stay(region: &Region<'_>, mut claims: Claims<'_>) -> u64 {
     // Items that were claimed and are not accounted for would be waited for for ever.
     let no_unwind = NoUnwind::new();
-    let worker = claims.worker();
-    region.crew.busy(worker, || {
-        frame::enter(region.crew, worker, Some(&region.node), || {
-            region.task.participate(&mut claims)
-        });
+    frame::enter(region.crew, claims.worker(), Some(&region.node), || {
+        region.task.participate(&mut claims)
     });
     let ended_ns = claims.finish();
     std::mem::forget(no_unwind);

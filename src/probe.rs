@@ -31,6 +31,16 @@ pub(crate) struct Run {
     pub(crate) called_ns: u64,
 }
 
+/// What a participant has looked for.
+#[derive(Copy, Clone, Debug, Default)]
+pub(crate) struct Search {
+    /// How often it has looked at somebody.
+    pub(crate) attempts: u32,
+    /// How often it found something, and how much.
+    pub(crate) steals: u64,
+    pub(crate) stolen: u64,
+}
+
 /// A lock for each place, and one for those who have none.
 #[derive(Debug)]
 struct Meters(Box<[CachePadded<Mutex<PlaceMetrics>>]>);
@@ -150,28 +160,24 @@ impl Probe {
         });
     }
 
-    /// Who has `place` has looked for items at others so often; the last time it found so many, at that place, if any.
-    pub(crate) fn sought(
-        &self,
-        place: usize,
-        attempts: u32,
-        found: Option<(usize, u32)>,
-        now_ns: u64,
-    ) {
-        self.count(place, |meter| {
-            meter.steal_attempts += u64::from(attempts);
-            if let Some((_, items)) = found {
-                meter.steals += 1;
-                meter.stolen += u64::from(items);
-            }
+    /// Who has `place` has found so many items, at that place.
+    pub(crate) fn stole(&self, place: usize, victim: usize, items: u32, now_ns: u64) {
+        self.note(place, || Note {
+            count: items,
+            other: Some(victim),
+            ..Note::new(Activity::Steal, now_ns)
         });
-        if let Some((victim, items)) = found {
-            self.note(place, || Note {
-                count: items,
-                other: Some(victim),
-                ..Note::new(Activity::Steal, now_ns)
-            });
-        }
+    }
+
+    /// One participation at `place` is over.
+    #[inline]
+    pub(crate) fn left(&self, place: usize, search: Search, busy_ns: Option<u64>) {
+        self.count(place, |meter| {
+            meter.steal_attempts += u64::from(search.attempts);
+            meter.steals += search.steals;
+            meter.stolen += search.stolen;
+            meter.busy += Duration::from_nanos(busy_ns.unwrap_or(0));
+        });
     }
 
     /// The worker at `place` slept.
@@ -209,27 +215,25 @@ impl Probe {
         });
     }
 
-    /// Does `run`, at `place`, as something that this place is busy with; `now_ns` tells the time.
-    pub(crate) fn busy<R>(
-        &self,
-        place: usize,
-        now_ns: impl Fn() -> u64,
-        run: impl FnOnce() -> R,
-    ) -> R {
-        struct Idle(bool);
-        impl Drop for Idle {
-            fn drop(&mut self) {
-                IS_BUSY.set(self.0);
-            }
-        }
-        if self.meters.is_none() || IS_BUSY.get() {
-            return run();
-        }
-        let _idle = Idle(IS_BUSY.replace(true));
-        let began_ns = now_ns();
-        let result = run();
-        let took_ns = now_ns().saturating_sub(began_ns);
-        self.count(place, |meter| meter.busy += Duration::from_nanos(took_ns));
-        result
+    /// Something that this thread is busy with begins. None if its time is counted already, or nobody counts.
+    #[inline]
+    pub(crate) fn begin(&self) -> Option<Busy> {
+        (self.meters.is_some() && !IS_BUSY.replace(true)).then_some(Busy(()))
+    }
+
+    /// Something else than items took so long, at `place`.
+    pub(crate) fn was_busy(&self, place: usize, ns: u64) {
+        self.count(place, |meter| meter.busy += Duration::from_nanos(ns));
+    }
+}
+
+/// As long as this is there its thread's time is counted by whoever has it.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Busy(());
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        IS_BUSY.set(false);
     }
 }

@@ -13,6 +13,8 @@ pub(crate) enum Target {
     OfRayon(f64),
     /// At most this times the time of sequential code.
     OfSequential(f64),
+    /// One that is watched takes at most this times the time of ganger.
+    Watched(Name, f64),
     /// At least this times as fast as sequential code.
     SpeedUp(f64),
     /// At most so much, in the row's unit.
@@ -34,6 +36,7 @@ impl Target {
             Self::Tie => to(row.best_peer()?)? <= TIE,
             Self::OfRayon(limit) => to(Name::Rayon)? <= limit,
             Self::OfSequential(limit) => to(Name::Sequential)? <= limit,
+            Self::Watched(name, limit) => row.ratio(name, Name::Ganger)?.median <= limit,
             Self::SpeedUp(least) => {
                 let speed_up = row.ratio(Name::Sequential, Name::Ganger)?;
                 speed_up.median >= least
@@ -58,6 +61,7 @@ impl fmt::Display for Target {
             Self::Tie => write!(f, "= best peer (<= {TIE} of it)"),
             Self::OfRayon(limit) => write!(f, "r <= {limit}"),
             Self::OfSequential(limit) => write!(f, "<= {limit} of sequential"),
+            Self::Watched(name, limit) => write!(f, "{name} <= {limit} of ganger"),
             Self::SpeedUp(least) => write!(f, "s >= {least}"),
             Self::AtMost(limit) => write!(f, "<= {limit}"),
             Self::Extra(name, limit) => write!(f, "{name} <= {limit}"),

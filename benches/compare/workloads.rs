@@ -73,7 +73,7 @@ impl Workload {
 }
 
 #[rustfmt::skip] // It is a table.
-pub(crate) static WORKLOADS: [Workload; 29] = [
+pub(crate) static WORKLOADS: [Workload; 31] = [
     row("fib", Name::FORKING, &[Tie], measure::fib),
     row("tree-sum", Name::FORKING, &[OfRayon(0.7)], measure::tree_sum),
     row("uts-bin", Name::FORKING, &[SpeedUp(1.8)], measure::uts_bin),
@@ -101,10 +101,16 @@ pub(crate) static WORKLOADS: [Workload; 29] = [
     row("handle-memory", HANDLING, HANDLE, measure::handle_memory).bytes(),
     row("nested-spawns", Name::SPAWNING, &[], measure::nested_spawns),
     row("nested-scope", Name::SCOPING, &[], measure::nested_scope),
+    row("watched-tiny", Name::WATCHED, WATCHED, measure::tiny),
+    row("watched-batch", Name::WATCHED, WATCHED, measure::batch),
     row("idle", Name::ALL, &[AtMost(400e3)], measure::idle),
     row("create", Name::ALL, &[AtMost(200e3)], measure::create),
 ];
 
+const WATCHED: &[Target] = &[
+    Watched(Name::GangerMetrics, 1.05),
+    Watched(Name::GangerTrace, 1.1),
+];
 const BATCH: &[Target] = &[OfRayon(0.95), SpeedUp(1.9)];
 /// 64 bytes and the result of 8; one allocation, and a few that are not for a task.
 const HANDLE: &[Target] = &[AtMost(72.0), Extra("allocations", 1.1)];

@@ -21,6 +21,10 @@ pub(crate) enum Name {
     Channel,
     Tokio,
     Ganger,
+    /// Ganger, counting what it does.
+    GangerMetrics,
+    /// Ganger, writing down what it does.
+    GangerTrace,
 }
 
 impl Name {
@@ -35,7 +39,11 @@ impl Name {
         Self::Channel,
         Self::Tokio,
         Self::Ganger,
+        Self::GangerMetrics,
+        Self::GangerTrace,
     ];
+    /// What it costs to be watched.
+    pub(crate) const WATCHED: &[Self] = &[Self::Ganger, Self::GangerMetrics, Self::GangerTrace];
     /// Those that have a `join`.
     pub(crate) const FORKING: &[Self] = &[Self::Sequential, Self::Rayon, Self::Chili, Self::Ganger];
     /// Those that can run a loop over numbers.
@@ -96,6 +104,8 @@ impl Name {
             Self::Channel => "channel",
             Self::Tokio => "tokio",
             Self::Ganger => "ganger",
+            Self::GangerMetrics => "ganger-metrics",
+            Self::GangerTrace => "ganger-trace",
         }
     }
 
@@ -168,13 +178,17 @@ impl Peer {
                     .build()
                     .expect("tokio"),
             ),
-            Name::Ganger => Self::Ganger(
-                ganger::Runtime::builder()
+            Name::Ganger | Name::GangerMetrics | Name::GangerTrace => {
+                let builder = ganger::Runtime::builder()
                     .num_threads(threads)
-                    .stack_size(stack)
-                    .build()
-                    .expect("ganger"),
-            ),
+                    .stack_size(stack);
+                let watched = match name {
+                    Name::GangerMetrics => builder.metrics(true),
+                    Name::GangerTrace => builder.trace(ganger::Trace::default()),
+                    _ => builder,
+                };
+                Self::Ganger(watched.build().expect("ganger"))
+            }
         }
     }
 

@@ -8,15 +8,15 @@ use crate::summary::Counts;
 use crate::sync::{AtomicBool, Ordering};
 use crate::telemetry::{self, Span};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// See the [module](self).
 pub(super) struct Notice<'c> {
     crew: &'c Crew,
     reporter: Reporter,
     name: Option<Arc<str>>,
-    /// When it was called, if anybody listens.
-    began: Option<Instant>,
+    /// When it was called, by the crew's clock, if anybody listens.
+    began_ns: Option<u64>,
     is_over: AtomicBool,
 }
 
@@ -31,13 +31,10 @@ impl<'c> Notice<'c> {
     ) -> Self {
         let span = Span::of_batch(layout.name.as_deref(), items);
         let is_heard = crew.is_heard() || own.is_some() || span.is_on() || telemetry::COUNTS;
-        let (number, began, name) = if is_heard {
+        let (number, began_ns, name) = if is_heard {
             let name: Option<Arc<str>> = layout.name.as_deref().map(Arc::from);
-            (
-                crew.number_batch(),
-                began.or_else(|| Some(Instant::now())),
-                name,
-            )
+            let began_ns = began.map_or_else(|| crew.now_ns(), |began| crew.ns_at(began));
+            (crew.number_batch(), Some(began_ns), name)
         } else {
             (0, None, None)
         };
@@ -47,15 +44,14 @@ impl<'c> Notice<'c> {
             name: name.clone(),
             items,
         });
-        if let (Some(recorder), Some(began)) = (crew.recorder(), began) {
-            let at_ns = crew.ns_at(began);
+        if let (Some(recorder), Some(at_ns)) = (crew.recorder(), began_ns) {
             recorder.begin_batch(number, name.clone(), items, at_ns);
         }
         Self {
             crew,
             reporter,
             name,
-            began,
+            began_ns,
             is_over: AtomicBool::new(false),
         }
     }
@@ -72,21 +68,22 @@ impl<'c> Notice<'c> {
     /// All its items have ended. Told once.
     #[inline]
     pub(super) fn end(&self, counts: impl FnOnce() -> Counts) {
-        if let Some(began) = self.began {
-            self.tell_end(began, counts());
+        if let Some(began_ns) = self.began_ns {
+            self.tell_end(began_ns, counts());
         }
     }
 
     #[cold]
-    fn tell_end(&self, began: Instant, counts: Counts) {
+    fn tell_end(&self, began_ns: u64, counts: Counts) {
         // Relaxed: whoever comes second has been told by the first that there was one.
         if self.is_over.swap(true, Ordering::Relaxed) {
             return;
         }
-        let elapsed = began.elapsed();
+        let now_ns = self.crew.now_ns();
         if let Some(recorder) = self.crew.recorder() {
-            recorder.end_batch(self.reporter.batch(), self.crew.now_ns());
+            recorder.end_batch(self.reporter.batch(), now_ns);
         }
+        let elapsed = Duration::from_nanos(now_ns.saturating_sub(began_ns));
         telemetry::count_batch(counts.each(), elapsed);
         self.reporter.tell(|batch| Event::BatchFinished {
             batch,

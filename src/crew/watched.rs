@@ -71,12 +71,16 @@ impl Crew {
         }
     }
 
-    /// Does `run` as what the thread that has `place` is busy with, if that is measured.
+    /// Does `run`, which is no work of a region, as what the thread that has `place` is busy with, if that is measured.
     #[inline]
     pub(crate) fn busy<R>(&self, place: usize, run: impl FnOnce() -> R) -> R {
-        match &self.probe {
-            None => run(),
-            Some(probe) => probe.busy(place, || self.now_ns(), run),
-        }
+        let Some((probe, _busy)) = self.probe.as_ref().and_then(|it| Some((it, it.begin()?)))
+        else {
+            return run();
+        };
+        let began_ns = self.now_ns();
+        let result = run();
+        probe.was_busy(place, self.now_ns().saturating_sub(began_ns));
+        result
     }
 }

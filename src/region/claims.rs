@@ -11,6 +11,7 @@ use crate::forked::Process;
 use crate::policy::chunk::{Sizer, worth_giving_back};
 use crate::policy::turns::TURN_NS;
 use crate::policy::victim::Dice;
+use crate::probe::{Busy, Probe, Search};
 use crate::range::Span;
 use crate::seat::{Seat, Share};
 use crate::sync::{AtomicBool, Ordering, fence};
@@ -47,6 +48,9 @@ pub(crate) struct Claims<'r> {
     /// It stays for a turn, though there is work of a higher class.
     is_owed: bool,
     share: Share,
+    search: Search,
+    /// It counts the time of this thread.
+    busy: Option<Busy>,
 }
 
 impl<'r> Claims<'r> {
@@ -72,6 +76,8 @@ impl<'r> Claims<'r> {
                 worker,
                 ..Share::default()
             },
+            search: Search::default(),
+            busy: region.crew.probe.as_ref().and_then(Probe::begin),
         }
     }
 
@@ -329,10 +335,9 @@ impl<'r> Claims<'r> {
     /// Fills the own word from another seat's.
     fn steal(&mut self) -> bool {
         let (seats, posting) = (self.entry().seats(), self.entry().posting());
-        let mut looks = 0;
         for seat in self.dice.victims(seats.len(), self.seat) {
             let victim = &seats[seat];
-            looks += 1;
+            self.note_look();
             // A range nobody works on would be stolen in ever smaller halves: take it whole.
             let stolen = if victim.is_taken(posting) {
                 victim.word.take_back_half()
@@ -340,12 +345,11 @@ impl<'r> Claims<'r> {
                 victim.word.take_all()
             };
             if let Some(span) = stolen {
-                self.note_search(looks, Some((seat, span.len())));
+                self.note_steal(seat, span.len());
                 self.take_in(span);
                 return true;
             }
         }
-        self.note_search(looks, None);
         false
     }
 
@@ -356,7 +360,6 @@ impl<'r> Claims<'r> {
             Items::Growing => self.own().word.add(span.len()),
         }
         self.has_news = true;
-        self.share.steals += 1;
     }
 }
 

@@ -61,21 +61,26 @@ impl Claims<'_> {
         self.unbooked_since_ns = now_ns;
     }
 
-    /// It has looked for items at others so often; the last time it found these, on that seat, if any.
+    /// It has looked at somebody for items.
     #[inline]
-    pub(super) fn note_search(&self, looks: u32, found: Option<(usize, u32)>) {
+    pub(super) fn note_look(&mut self) {
+        self.search.attempts += 1;
+    }
+
+    /// It has found so many, on that seat.
+    #[inline]
+    pub(super) fn note_steal(&mut self, seat: usize, items: u32) {
+        self.share.steals += 1;
         if let Some(probe) = &self.region.crew.probe {
+            self.search.steals += 1;
+            self.search.stolen += u64::from(items);
             let (extra, seats) = (self.region.crew.extra(), self.entry().seats());
-            let place = |seat: usize| {
-                if seat == extra {
-                    seats[seat].occupant()
-                } else {
-                    seat
-                }
+            let victim = if seat == extra {
+                seats[seat].occupant()
+            } else {
+                seat
             };
-            let found = found.map(|(seat, items)| (place(seat), items));
-            let now_ns = found.map_or(0, |_| self.region.crew.now_ns());
-            probe.sought(self.worker(), looks, found, now_ns);
+            probe.stole(self.worker(), victim, items, self.region.crew.now_ns());
         }
     }
 
@@ -94,6 +99,14 @@ impl Claims<'_> {
         if self.share.items > 0 {
             self.region.settle(self.share.items);
             self.own().record(self.share);
+        }
+        if let Some(probe) = &self.region.crew.probe {
+            let busy_ns = self.unbooked_since_ns - self.came_ns;
+            probe.left(
+                self.worker(),
+                self.search,
+                self.busy.as_ref().map(|_| busy_ns),
+            );
         }
         self.unbooked_since_ns
     }

@@ -56,8 +56,9 @@ impl<'r> Claims<'r> {
         }
         let holds = self.entry().holds();
         let mut victims = self.dice.victims(holds.len(), self.seat);
-        let won = victims.find_map(|victim| holds[victim].revoke(self.seat));
-        if let Some(span) = won {
+        let won = victims.find_map(|victim| Some((victim, holds[victim].revoke(self.seat)?)));
+        if let Some((victim, span)) = won {
+            self.note_steal(victim, span.len());
             self.take_in(span);
         }
         won.is_some()
