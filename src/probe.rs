@@ -218,7 +218,7 @@ impl Probe {
     /// Something that this thread is busy with begins. None if its time is counted already, or nobody counts.
     #[inline]
     pub(crate) fn begin(&self) -> Option<Busy> {
-        (self.meters.is_some() && !IS_BUSY.replace(true)).then_some(Busy(()))
+        (self.meters.is_some() && !IS_BUSY.replace(true)).then(|| Busy(()))
     }
 
     /// Something else than items took so long, at `place`.
