@@ -1,10 +1,17 @@
 //! What a batch gives back.
 
+use crate::findings::{Facts, Finding};
 use crate::isolate;
 use crate::ledger::Ledger;
 use crate::outcome::{ItemError, Outcome};
 use crate::panic::TaskPanic;
+use crate::scalability::Scalability;
 use crate::summary::{StopReason, Summary};
+use crate::timeline::{Recorder, Timeline};
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What became of each item of a batch, in input order, and the batch in figures.
 ///
@@ -20,6 +27,7 @@ pub struct Report<R, E> {
     pub(crate) stopped: Option<StopReason>,
     /// The items that were run more than once, in ascending order, and how often.
     pub(crate) repeated: Vec<(usize, u32)>,
+    pub(crate) origin: Origin,
 }
 
 impl<R, E> Report<R, E> {
@@ -66,6 +74,49 @@ impl<R, E> Report<R, E> {
         &self.summary
     }
 
+    /// What each thread of the runtime did from the batch's call to its end, if that was [traced](crate::Builder::trace); also what was no work of this
+    /// batch. As much of it as is there when this is called: what happens later overwrites the oldest.
+    pub fn timeline(&self) -> Option<Timeline> {
+        let mut timeline = self.origin.recorder.as_ref()?.read();
+        let Range { start, end } = self.origin.ran_ns;
+        timeline.keep(Duration::from_nanos(start), Duration::from_nanos(end));
+        Some(timeline)
+    }
+
+    /// What the times say of more threads, or fewer.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let report = rt.batch(0..1000).run(|i, _ctx| Ok::<_, ()>(i));
+    /// println!("{}", report.scalability());
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn scalability(&self) -> Scalability {
+        Scalability::of(&self.summary, self.origin.threads)
+    }
+
+    /// What the figures say in words, what matters most first: what failed, which item kept others waiting, whether there are more threads than
+    /// CPUs, and so on. Rules of thumb, not proofs.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let report = rt.batch(0..8).run(|i, _ctx| if i == 3 { Err("odd") } else { Ok(i) });
+    /// for finding in report.findings() {
+    ///     println!("{finding}");
+    /// }
+    /// assert_eq!(report.findings()[0].text, "Of 8 items 1 failed.");
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn findings(&self) -> Vec<Finding> {
+        let facts = Facts {
+            summary: &self.summary,
+            stopped: self.stopped,
+            scalability: self.scalability(),
+            cpus: self.origin.cpus,
+        };
+        facts.findings()
+    }
+
     /// Panics that belong to no item's body: thrown when a worker's state was dropped, or an item that could not be begun.
     /// They change no outcome, and are kept so that none is lost. Usually empty.
     pub fn strays(&self) -> &[TaskPanic] {
@@ -91,6 +142,31 @@ impl<R, E> Report<R, E> {
         let mut results = Vec::with_capacity(outcomes.len());
         results.extend(outcomes.into_iter().filter_map(Outcome::done));
         Ok(results)
+    }
+}
+
+/// Where and when a batch was run.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    /// How many workers there are.
+    pub(crate) threads: usize,
+    /// How many places: those, and spares.
+    pub(crate) places: usize,
+    /// How many CPUs there are for them.
+    pub(crate) cpus: usize,
+    /// From the call to the end, by the runtime's clock.
+    pub(crate) ran_ns: Range<u64>,
+    /// Where the timeline is, if there is one.
+    pub(crate) recorder: Option<Arc<Recorder>>,
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origin")
+            .field("threads", &self.threads)
+            .field("places", &self.places)
+            .field("cpus", &self.cpus)
+            .finish_non_exhaustive()
     }
 }
 

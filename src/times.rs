@@ -106,11 +106,6 @@ impl Times {
         let span = self.span_ns.as_ref()?;
         Some(Duration::from_nanos(span.end.saturating_sub(span.start)))
     }
-
-    /// The same by the runtime's clock.
-    pub(crate) fn span_ns(&self) -> Option<Range<u64>> {
-        self.span_ns.clone()
-    }
 }
 
 fn fold(latency: &mut Latency, laps: &[Lap]) {

@@ -163,7 +163,13 @@ where
         let workers = Vec::new();
         let stopped = self.brake.reason();
         self.notice.end(|| records.counts);
-        ending.deliver(records.into_report(exit.name.clone(), exit.began, workers, stopped));
+        ending.deliver(records.into_report(
+            self.crew,
+            exit.name.clone(),
+            exit.began,
+            workers,
+            stopped,
+        ));
         // This thread may never come back.
         self.crew.count_out_steward();
     }

@@ -345,7 +345,7 @@ impl<S: Source> Batch<S> {
         launch::launch(crew, layout, number, &each, caller, Some(&mut workers));
         notice.end(|| each.counts());
         each.into_records()
-            .into_report(self.layout.name, began, workers, None)
+            .into_report(&self.crew, self.layout.name, began, workers, None)
     }
 
     fn collect<M, F, R>(self, make: &M, body: F, caller: &'static Location<'static>) -> Vec<R>

@@ -1,5 +1,6 @@
 //! What is left of a batch when it has ended, on its way to the report.
 
+use crate::crew::Crew;
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::panic::TaskPanic;
@@ -21,6 +22,7 @@ impl<R, E> Records<R, E> {
     /// The report of a batch that was called at `began`.
     pub(super) fn into_report(
         self,
+        crew: &Crew,
         name: Option<String>,
         began: Instant,
         workers: Vec<WorkerShare>,
@@ -40,6 +42,7 @@ impl<R, E> Records<R, E> {
             strays: self.strays,
             stopped,
             repeated: self.repeated,
+            origin: crew.origin(began),
         }
     }
 }

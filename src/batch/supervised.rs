@@ -144,7 +144,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
         );
         let (mut records, ending) = records?;
         records.strays.extend(thrown);
-        let report = records.into_report(layout.name, began, workers, brake.reason());
+        let report = records.into_report(&crew, layout.name, began, workers, brake.reason());
         Some((report, ending))
     }
 }

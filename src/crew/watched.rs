@@ -3,11 +3,13 @@
 use super::Crew;
 use crate::event::Event;
 use crate::probe::Probe;
+use crate::report::Origin;
 use crate::reporter::Line;
 use crate::sync::Ordering;
 use crate::telemetry;
 use crate::timeline::{Recorder, Trace};
 use std::sync::Arc;
+use std::time::Instant;
 
 impl Crew {
     /// Notes what is done, in figures, on a timeline, or not at all. Before anybody else knows of it.
@@ -19,6 +21,19 @@ impl Crew {
     /// Tells the runtime's observer what happens. As above.
     pub(crate) fn report_to(&mut self, line: Arc<Line>) {
         self.line = Some(line);
+    }
+
+    /// Of a batch that was called at `began`, and has ended now.
+    pub(crate) fn origin(&self, began: Instant) -> Origin {
+        let recorder = self.probe.as_ref().and_then(|probe| probe.recorder.clone());
+        Origin {
+            // A runtime without workers has its caller.
+            threads: self.workers.max(1),
+            places: self.places,
+            cpus: self.cpus,
+            ran_ns: self.ns_at(began)..self.now_ns(),
+            recorder,
+        }
     }
 
     /// Whether anybody wants to know of batches.

@@ -92,12 +92,13 @@ impl Timeline {
     }
 
     /// Leaves out what was over before, or began after.
-    #[cfg(feature = "report")]
     pub(crate) fn keep(&mut self, from: Duration, to: Duration) {
         for lane in &mut self.lanes {
             lane.events
                 .retain(|event| event.at + event.took >= from && event.at <= to);
         }
+        self.batches
+            .retain(|batch| batch.began <= to && batch.ended.is_none_or(|ended| ended >= from));
     }
 }
 
