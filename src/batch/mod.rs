@@ -14,6 +14,8 @@
 //! [`drive`](drive::drive) runs what a participant claims, item by item, in isolation.
 
 mod again;
+#[cfg(feature = "progress")]
+mod bar;
 mod brake;
 mod chunks;
 mod completions;

@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub ended: usize,
     /// How many of those have failed: they returned an error, panicked, or timed out.
     pub failed: usize,
+    /// How many runs have failed that were, or will be, followed by another one.
+    pub retried: usize,
     /// How many run now.
     pub in_flight: usize,
     /// Since the batch was submitted.
@@ -65,6 +67,17 @@ struct Counts {
     ended: AtomicU64,
     /// Items that are done with.
     settled: AtomicU64,
+    /// The item that was begun last.
+    current: AtomicU64,
+}
+
+/// A run of an item on a seat.
+#[cfg(feature = "progress")]
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Which one it is there, from 1.
+    pub(super) number: u64,
+    pub(super) index: usize,
 }
 
 /// One participant's count.
@@ -111,16 +124,30 @@ impl Progress {
         self.sum(|counts| &counts.settled) + self.given_up.load(Ordering::Acquire)
     }
 
+    /// What each seat runs. A hint: an item may be one that has just begun.
+    #[cfg(feature = "progress")]
+    pub(super) fn running(&self) -> Vec<Option<Run>> {
+        let run = |counts: &CachePadded<Counts>| {
+            let ended = counts.ended.load(Ordering::Acquire);
+            let number = counts.begun.load(Ordering::Acquire);
+            let index = counts.current.load(Ordering::Relaxed) as usize;
+            (number > ended).then_some(Run { number, index })
+        };
+        self.seats.iter().map(run).collect()
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot {
         // In this order no run is seen to have ended that is not seen to have begun.
         let settled = self.settled();
         let ended = self.sum(|counts| &counts.ended);
+        let repeated = ended.saturating_sub(self.sum(|counts| &counts.settled));
         let begun = self.sum(|counts| &counts.begun);
         let left = self.items as u64 - settled;
         Snapshot {
             items: self.items,
             ended: settled as usize,
             failed: self.brake.failures(),
+            retried: repeated as usize,
             in_flight: begun.saturating_sub(ended).min(left) as usize,
             elapsed: self.began.elapsed(),
         }
@@ -129,8 +156,10 @@ impl Progress {
 
 impl Steps<'_> {
     #[inline]
-    pub(super) fn begin(&self) {
-        add(&self.0.begun, Ordering::Relaxed);
+    pub(super) fn begin(&self, index: usize) {
+        self.0.current.store(index as u64, Ordering::Relaxed);
+        // Release pairs with the Acquire in `running`: who sees the number sees the item, or a later one.
+        add(&self.0.begun, Ordering::Release);
     }
 
     /// `settled`: the item will not be run again.

@@ -31,6 +31,9 @@ pub struct Supervised<'o, D = Always> {
     /// Of all items, from 0 to 1.
     pub(super) most_share: f64,
     pub(super) observer: Option<Observer<'o>>,
+    /// Whether its progress is shown.
+    #[cfg(feature = "progress")]
+    pub(super) has_bar: bool,
 }
 
 impl<D> fmt::Debug for Supervised<'_, D> {
@@ -72,6 +75,8 @@ impl<'o> Settings<'o> for Plain {
             most_failures: u64::MAX,
             most_share: 1.0,
             observer: None,
+            #[cfg(feature = "progress")]
+            has_bar: false,
         }
     }
 }

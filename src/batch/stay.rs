@@ -227,7 +227,7 @@ where
             sentry.begin(self.item.0, alone);
         }
         if let Some(steps) = &self.steps {
-            steps.begin();
+            steps.begin(self.item.0);
         }
     }
 

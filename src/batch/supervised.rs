@@ -1,6 +1,8 @@
 //! Running a supervised batch: its items lie in a source, and their outcomes in slots, until the last has ended.
 
 use super::again::Again;
+#[cfg(feature = "progress")]
+use super::bar::Bar;
 use super::brake::Brake;
 use super::ctx::Ctx;
 use super::deposit::{Deposit, Keep};
@@ -49,12 +51,28 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
 
     /// From now on.
     pub(super) fn terms<R, E>(&self) -> Terms<R, E> {
+        let began = Instant::now();
+        let brake = Arc::new(self.settings.brake(self.source.items()));
         Terms {
-            began: Instant::now(),
-            brake: Arc::new(self.settings.brake(self.source.items())),
-            progress: None,
+            began,
+            progress: self.bar_progress(began, &brake),
+            brake,
             exit: None,
         }
+    }
+
+    /// Who counts for its bar, if it has one.
+    #[cfg_attr(
+        not(feature = "progress"),
+        allow(unused_variables, clippy::unused_self)
+    )]
+    fn bar_progress(&self, began: Instant, brake: &Arc<Brake>) -> Option<Arc<Progress>> {
+        #[cfg(feature = "progress")]
+        if self.settings.has_bar {
+            let (items, seats) = (self.source.items(), self.crew.seats());
+            return Some(Arc::new(Progress::new(items, seats, began, brake.clone())));
+        }
+        None
     }
 
     /// Runs it; the outcomes go `into` that.
@@ -86,6 +104,11 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
         let parts = IntoParts::into_parts(self.source);
         let mut workers = Vec::new();
         let leaves_behind = exit.is_some();
+        #[cfg(feature = "progress")]
+        let _bar = progress
+            .as_ref()
+            .filter(|_| self.settings.has_bar)
+            .and_then(|progress| Bar::show(progress.clone(), layout.name.as_deref()));
         let run = |watch: Watch<'_, D>| {
             let number = watch.notice.number();
             let mut overseen = Overseen {

@@ -109,6 +109,8 @@ impl<'o, S, P: Settings<'o>> Batch<S, P> {
                 most_failures: before.most_failures,
                 most_share: before.most_share,
                 observer: before.observer,
+                #[cfg(feature = "progress")]
+                has_bar: before.has_bar,
             }
         })
     }
@@ -165,6 +167,26 @@ impl<'o, S, P: Settings<'o>> Batch<S, P> {
     /// As [`stop_after_failures(1)`](Self::stop_after_failures).
     pub fn stop_on_first_failure(self) -> Batch<S, Supervised<'o, P::Decide>> {
         self.stop_after_failures(1)
+    }
+
+    /// Shows the batch's progress on standard error, if that is a terminal: how many items have ended, how many do in a second, how long it will take,
+    /// failures and retries, and the item that has been running longest, after some seconds. Feature `progress`.
+    ///
+    /// It is there from a tenth of a second after the call until the end, and then gone. Several batches, also nested ones, have a line each. What
+    /// else is written to the terminal meanwhile may land in it. `NO_COLOR` is honoured.
+    ///
+    /// ```
+    /// let rt = ganger::Runtime::new()?;
+    /// let report = rt.batch(0..100).name("squares").progress_bar().run(|i, _ctx| Ok::<_, ()>(i * i));
+    /// assert_eq!(report.summary().done(), 100);
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    #[cfg(feature = "progress")]
+    pub fn progress_bar(self) -> Batch<S, Supervised<'o, P::Decide>>
+    where
+        S: Source,
+    {
+        self.supervise(|settings| settings.has_bar = true)
     }
 
     /// Tells `observer` what happens: see [`Event`]. It runs on a thread of its own, for as long as the batch. No item ever waits for it;
