@@ -71,6 +71,8 @@ mod runtime;
 mod scalability;
 mod scope;
 mod seat;
+#[cfg(feature = "serde")]
+mod serialized;
 mod shutdown;
 mod sleep;
 mod slots;

@@ -83,6 +83,7 @@ const FLOORS: [&[&str]; 7] = [
         "spawning",
         "streaming",
         "observing",
+        "serialized",
         "watching",
         "global",
         "dump",
