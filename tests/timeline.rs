@@ -228,14 +228,12 @@ fn check_format(text: &[u8]) -> Vec<Value> {
         slices.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
         let mut around: Vec<f64> = Vec::new();
         for (begin, end) in slices {
-            // Microseconds with nanoseconds behind the point.
-            let slack = 0.002;
-            while around.last().is_some_and(|outer| *outer <= *begin + slack) {
+            while around.last().is_some_and(|outer| *outer <= *begin) {
                 around.pop();
             }
             if let Some(outer) = around.last() {
                 assert!(
-                    *end <= outer + slack,
+                    *end <= *outer,
                     "{begin}..{end} reaches out of what ends at {outer}"
                 );
             }
