@@ -28,10 +28,10 @@ pub const HELP: [(&str, &str); 8] = [
     ("p", "pause"),
     ("c", "cancel"),
     ("+-", "load"),
-    ("s", "skewed"),
-    ("f", "failing"),
+    ("s", "skew"),
+    ("f", "fail"),
     ("t", "tasks"),
-    ("↑↓", "select"),
+    ("↑↓", "row"),
 ];
 
 /// None if it means nothing.

@@ -23,7 +23,7 @@ pub const MOST: usize = 64;
 const AFTERGLOW: Duration = Duration::from_secs(3);
 
 /// A burst of spawned tasks, and how long each works.
-const BURST: usize = 1000;
+const BURST: usize = 5000;
 const TASK: Duration = Duration::from_micros(500);
 
 /// How the load is set.

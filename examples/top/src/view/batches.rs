@@ -23,7 +23,7 @@ const FIGURES: [(&str, bool); 5] = [
     ("failed", true),
     ("flight", false),
     ("queued", true),
-    ("rate/s", false),
+    ("avg/s", false),
 ];
 
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {

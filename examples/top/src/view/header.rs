@@ -26,7 +26,7 @@ fn runtime(now: &Sample) -> Line<'static> {
     let health = Span::from(now.health.clone());
     let mut line = Line::from(vec![
         Span::styled("ganger top", title()),
-        format!("  up {up}  threads {}  ", now.workers).into(),
+        format!("  up {up}  ").into(),
         if is_well {
             health.green()
         } else {
@@ -42,7 +42,7 @@ fn runtime(now: &Sample) -> Line<'static> {
 fn held(steering: &Steering) -> Option<Span<'static>> {
     let (held, of) = (steering.held?, steering.of);
     Some(if steering.is_held() {
-        " PAUSED ".black().on_yellow()
+        " PAUSED: held by a broadcast ".black().on_yellow()
     } else {
         format!("pausing: {held} of {of} held").yellow()
     })
@@ -50,44 +50,48 @@ fn held(steering: &Steering) -> Option<Span<'static>> {
 
 fn work(model: &Model) -> Line<'static> {
     let now = model.now();
-    let rate = figure::count(model.rate());
-    let mut line = Line::from(vec![format!("{rate:>5}").bold(), " items/s".into()]);
-    for (count, what) in [
-        (now.regions as u64, "regions"),
-        (now.items_waiting, "items wait"),
-        (now.tasks_waiting, "tasks wait"),
-    ] {
-        line.extend(figure_and_name(count, what));
-    }
-    line
+    fields([
+        (model.rate() as u64, "items/s ", Tone::Strong),
+        (now.regions as u64, "regions", Tone::Plain),
+        (now.items_waiting, "waiting", Tone::Plain),
+        (now.tasks_waiting, "tasks wait", Tone::Plain),
+    ])
 }
 
 fn trouble(model: &Model) -> Line<'static> {
     let trouble = model.log().trouble;
-    let retries = figure_and_name(trouble.retries, "retries");
-    let mut line = Line::default();
-    let lost = model.now().lost as u64;
-    for (count, what) in [
-        (trouble.failures, "failures"),
-        (trouble.panics, "panics"),
-        (lost, "workers lost"),
-        (trouble.dropped, "events dropped"),
-    ] {
-        let [count_text, name] = figure_and_name(count, what);
-        // The first one stands where the others of its column do.
-        line.extend(match count {
-            0 => [count_text, name],
-            _ => [count_text.red().bold(), name.red()],
-        });
-        if what == "failures" {
-            line.extend(retries.clone());
-        }
+    let mut line = fields([
+        (trouble.failures, "failures", Tone::Bad),
+        (trouble.retries, "retries", Tone::Plain),
+        (trouble.panics, "panics ", Tone::Bad),
+        (model.now().lost as u64, "lost", Tone::Bad),
+    ]);
+    if trouble.dropped > 0 {
+        line.extend(field(trouble.dropped, "events dropped", Tone::Bad));
     }
-    line.spans[0] = line.spans[0].clone().content.trim_start().to_owned().into();
     line
 }
 
-fn figure_and_name(count: u64, what: &'static str) -> [Span<'static>; 2] {
-    let count = figure::count(count as f64);
-    [format!("  {count:>5} ").into(), what.into()]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tone {
+    Plain,
+    Strong,
+    /// If there are any.
+    Bad,
+}
+
+fn fields<const N: usize>(fields: [(u64, &'static str, Tone); N]) -> Line<'static> {
+    let spans = fields.map(|(count, name, tone)| field(count, name, tone));
+    spans.into_iter().flatten().collect()
+}
+
+/// As wide whatever the figure, so that those of both lines stand below each other.
+fn field(count: u64, name: &'static str, tone: Tone) -> [Span<'static>; 2] {
+    let text = Span::from(format!("{:>5} ", figure::count(count as f64)));
+    let name = Span::from(format!("{name} "));
+    match tone {
+        Tone::Bad if count > 0 => [text.red().bold(), name.red()],
+        Tone::Strong => [text.bold(), name],
+        Tone::Plain | Tone::Bad => [text, name],
+    }
 }
