@@ -1,12 +1,11 @@
 //! The loop: look at the runtime, draw, wait for a key.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use ganger::Runtime;
-use ratatui::Terminal;
-use ratatui::backend::Backend;
 
 use crate::input::Input;
 use crate::keys::{self, Wish};
@@ -15,7 +14,6 @@ use crate::load::work::Kind;
 use crate::model::{Model, selection};
 use crate::sample::Sample;
 use crate::settings::Settings;
-use crate::support::reason::reason;
 use crate::told::{self, Told};
 use crate::view::View;
 
@@ -93,25 +91,19 @@ impl App {
         }
     }
 
-    /// Draws once, and does what is asked for until it is time for the next one. False if that is the end.
+    /// Looks and draws once, and does what is asked for until it is time for the next one. False if that is the end.
     ///
     /// # Errors
     ///
     /// If the terminal is gone.
-    pub fn step<B: Backend>(
+    pub fn step(
         &mut self,
-        terminal: &mut Terminal<B>,
+        draw: impl FnOnce(View<'_>) -> io::Result<()>,
         input: &mut impl Input,
-    ) -> Result<bool, String>
-    where
-        B::Error: std::fmt::Display,
-    {
+    ) -> io::Result<bool> {
         self.look();
-        let view = View(&self.model);
-        let drawn = terminal.draw(|frame| frame.render_widget(view, frame.area()));
-        drawn.map_err(|error| format!("terminal: {error}"))?;
-        let event = input.wait(self.time_to_wait());
-        let event = event.map_err(|error| format!("terminal: {}", reason(&error)))?;
+        draw(View(&self.model))?;
+        let event = input.wait(self.time_to_wait())?;
         let wish = event.as_ref().and_then(keys::wish);
         if let Some(wish) = wish {
             self.grant(wish);

@@ -36,9 +36,14 @@ fn main() -> ExitCode {
 fn show(settings: &Settings) -> Result<ExitCode, String> {
     screen::guard_from_panics();
     let mut app = App::start(settings)?;
-    let opened = Screen::open();
-    let mut screen = opened.map_err(|error| format!("terminal: {}", reason(&error)))?;
-    while app.step(&mut screen.terminal, &mut Keyboard)? && !screen.is_told_to_end() {}
+    let told = |error: io::Error| format!("terminal: {}", reason(&error));
+    let mut screen = Screen::open().map_err(told)?;
+    while !screen.is_told_to_end() {
+        let goes_on = app.step(|view| screen.draw(view), &mut Keyboard);
+        if !goes_on.map_err(told)? {
+            break;
+        }
+    }
     // What the runtime still has to end is waited for on the user's own screen.
     drop(screen);
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! The terminal, and how it is left: as it was, whatever ends the program.
 
-use std::io::{self, Stdout, Write, stdout};
+use std::io::{self, BufWriter, Stdout, Write, stdout};
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,16 +9,25 @@ use std::thread;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
-use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
+use ratatui::crossterm::{execute, queue};
 use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
+
+use crate::view::View;
+
+/// More than a whole screen, so that one is written at once, and nobody sees half of it.
+const MOST_BYTES: usize = 1 << 17;
+
+/// Whether there is something to be put back. There is one terminal.
+static IS_OPEN: AtomicBool = AtomicBool::new(false);
 
 /// A terminal that is drawn on. When it is dropped it is as before.
 #[derive(Debug)]
 pub struct Screen {
-    pub terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
     is_told_to_end: Arc<AtomicBool>,
 }
 
@@ -29,9 +38,13 @@ impl Screen {
     pub fn open() -> io::Result<Self> {
         let is_told_to_end = Arc::new(AtomicBool::new(false));
         for signal in TERM_SIGNALS.iter().chain([&SIGHUP]) {
+            // The second one ends it in any case.
+            signal_hook::flag::register_conditional_default(*signal, is_told_to_end.clone())?;
             signal_hook::flag::register(*signal, is_told_to_end.clone())?;
         }
-        let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        let out = BufWriter::with_capacity(MOST_BYTES, stdout());
+        let terminal = Terminal::new(CrosstermBackend::new(out))?;
+        IS_OPEN.store(true, Ordering::Relaxed);
         enable_raw_mode()?;
         let screen = Self {
             terminal,
@@ -39,6 +52,16 @@ impl Screen {
         };
         execute!(stdout(), EnterAlternateScreen)?;
         Ok(screen)
+    }
+
+    /// # Errors
+    ///
+    /// If the terminal is gone.
+    pub fn draw(&mut self, view: View<'_>) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.terminal
+            .draw(|frame| frame.render_widget(view, frame.area()))?;
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
     /// Whether a signal has come that ends programs.
@@ -54,6 +77,10 @@ impl Drop for Screen {
 }
 
 fn leave() {
+    // A panic has left it, perhaps, and somebody has written there since.
+    if !IS_OPEN.swap(false, Ordering::Relaxed) {
+        return;
+    }
     // There may be no terminal any more.
     let _ = disable_raw_mode();
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);

@@ -129,10 +129,10 @@ fn smaller_screens_say_so() {
 
 #[test]
 fn any_size_and_any_number_of_workers_can_be_drawn() {
-    for workers in [0, 1, 7, 64] {
+    for workers in [0, 1, 64] {
         let model = made::model(workers);
-        for width in [60, 61, 75, 76, 77, 129] {
-            for height in [20, 21, 29, 30, 60] {
+        for width in [60, 75, 76, 129] {
+            for height in [20, 29, 30] {
                 draw(&model, width, height);
             }
         }

@@ -13,6 +13,7 @@ use ganger_top::input::Input;
 use ganger_top::model::Model;
 use ganger_top::once::text;
 use ganger_top::settings::Settings;
+use ganger_top::view::View;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
@@ -67,7 +68,16 @@ impl Stand {
 
     /// One turn of the loop: whether it goes on.
     pub(crate) fn step(&mut self) -> bool {
-        let went_on = self.app.step(&mut self.terminal, &mut self.keys);
+        let Self {
+            app,
+            terminal,
+            keys,
+        } = self;
+        let draw = |view: View<'_>| {
+            let drawn = terminal.draw(|frame| frame.render_widget(view, frame.area()));
+            drawn.map(drop).map_err(io::Error::other)
+        };
+        let went_on = app.step(draw, keys);
         went_on.expect("this terminal does not go away")
     }
 

@@ -59,20 +59,14 @@ impl Tmux {
         }
     }
 
-    /// As a user would who has lost patience.
+    /// The program's process.
     #[track_caller]
-    fn signal(&self, name: &str) {
+    fn pid(&self) -> String {
         let shell = self.run(&["display-message", "-p", "#{pane_pid}"]);
         let shell = shell.trim();
         let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
         let children = children.expect("Linux says what a process has started");
-        let sent = Command::new("kill")
-            .args(["-s", name, children.trim()])
-            .status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "kill -s {name} {children}"
-        );
+        children.trim().to_owned()
     }
 }
 
@@ -138,10 +132,26 @@ fn signals_and_time_leave_the_terminal_as_it_was() {
         return;
     };
     tmux.wait_for(&["worker 1"]);
-    tmux.signal("TERM");
+    let sent = Command::new("kill").arg(tmux.pid()).status();
+    assert!(sent.is_ok_and(|status| status.success()));
     tmux.wait_for(&["before", "code 0"]);
     let Some(tmux) = Tmux::start("time", "--threads 2 --seconds 1") else {
         return;
     };
     tmux.wait_for(&["before", "code 0"]);
+}
+
+#[test]
+fn it_ends_with_its_terminal() {
+    let Some(tmux) = Tmux::start("gone", "--threads 2") else {
+        return;
+    };
+    tmux.wait_for(&["worker 1"]);
+    let process = format!("/proc/{}", tmux.pid());
+    drop(tmux);
+    let watchdog = Watchdog::new();
+    while fs::exists(&process).expect("/proc") {
+        assert!(!watchdog.is_out(), "{process} does not end");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
