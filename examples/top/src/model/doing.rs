@@ -132,4 +132,12 @@ mod tests {
             [Doing::Held, Doing::Busy, Doing::Nothing]
         );
     }
+
+    #[test]
+    fn who_is_lost_is_in_no_count() {
+        let mut now = sample(1, &[(5, 0), (5, 0)], 1, 0);
+        now.places[0].is_lost = true;
+        let then = sample(0, &[(5, 0), (5, 0)], 1, 0);
+        assert_eq!(doing([then, now])[..2], [Doing::Lost, Doing::Asleep]);
+    }
 }
