@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::settings::Supervised;
 use super::source::parts::IntoParts;
 use super::state::{MakeState, Stateless};
-use super::watch::Watch;
+use super::watch::{Called, Watch};
 use super::{Batch, Source, StatefulBatch};
 use crate::report::Report;
 use crate::slots::Slots;
@@ -156,15 +156,14 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
             };
             Some((overseen.into_records(), ending))
         };
-        let (records, thrown) = self.settings.watched(
-            &crew,
-            &layout,
-            Some(items),
+        let called = Called {
+            layout: &layout,
+            items: Some(items),
             began,
-            &brake,
-            leaves_behind,
-            run,
-        );
+        };
+        let (records, thrown) = self
+            .settings
+            .watched(&crew, called, &brake, leaves_behind, run);
         let (mut records, ending) = records?;
         records.strays.extend(thrown);
         let report = records.into_report(&crew, layout.name, began, workers, brake.reason());

@@ -22,19 +22,31 @@ pub(super) struct Watch<'w, D> {
     pub(super) notice: Notice<'w>,
 }
 
+/// What was called, and when.
+#[derive(Copy, Clone)]
+pub(super) struct Called<'c> {
+    pub(super) layout: &'c Layout,
+    /// How many items it has, if it is no stream.
+    pub(super) items: Option<usize>,
+    pub(super) began: Instant,
+}
+
 impl<D> Supervised<'_, D> {
-    /// Runs `body`, whose items (so many, if it is no stream) are watched from `began` on; also what the observer has thrown. `leaves_behind`:
-    /// what was called may end without an item that has overrun.
+    /// Runs `body`, whose items are watched from the call on; also what the observer has thrown. `leaves_behind`: what was called may end
+    /// without an item that has overrun.
     pub(super) fn watched<T>(
         self,
         crew: &Arc<Crew>,
-        layout: &Layout,
-        items: Option<usize>,
-        began: Instant,
+        called: Called<'_>,
         brake: &Arc<Brake>,
         leaves_behind: bool,
         body: impl FnOnce(Watch<'_, D>) -> T,
     ) -> (T, Option<TaskPanic>) {
+        let Called {
+            layout,
+            items,
+            began,
+        } = called;
         observed(self.observer, |own| {
             let notice = Notice::begin(crew, layout, items, Some(began), own);
             let patrol = (self.limits != Limits::default()).then(|| {

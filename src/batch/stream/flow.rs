@@ -10,7 +10,7 @@ use crate::batch::launch::Layout;
 use crate::batch::oversee::{Desk, Overseen};
 use crate::batch::settings::Supervised;
 use crate::batch::state::MakeState;
-use crate::batch::watch::Watch;
+use crate::batch::watch::{Called, Watch};
 use crate::crew::Crew;
 use crate::error::StreamError;
 use crate::isolate;
@@ -85,15 +85,12 @@ impl<I: Input, M, F> Flow<I, M, F> {
             isolate::drop_quietly(overseen);
         };
         let leaves_behind = settings.retry.is_none();
-        let ((), thrown) = settings.watched(
-            crew,
-            &self.layout,
-            None,
-            self.began,
-            brake,
-            leaves_behind,
-            run,
-        );
+        let called = Called {
+            layout: &self.layout,
+            items: None,
+            began: self.began,
+        };
+        let ((), thrown) = settings.watched(crew, called, brake, leaves_behind, run);
         isolate::drop_quietly((make, thrown));
         outlet.finish();
     }
