@@ -50,14 +50,19 @@ impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} workers", self.alive, self.num_threads)?;
         if self.spares > 0 {
-            write!(f, " and {} spares", self.spares)?;
+            write!(f, " and {}", counted(self.spares as u64, "spare"))?;
         }
         if self.restarts > 0 {
-            write!(f, ", {} restarts", self.restarts)?;
+            write!(f, ", {}", counted(self.restarts, "restart"))?;
         }
         for worker in &self.lost {
             write!(f, "; {worker}")?;
         }
         Ok(())
     }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
 }

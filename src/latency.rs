@@ -51,6 +51,19 @@ impl Latency {
         }
     }
 
+    /// Those that have come since `earlier`, which this one is a later state of: what is not there is left out.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let (Some(own), Some(before)) = (&self.histogram, &earlier.histogram) else {
+            return self.clone();
+        };
+        let mut since = own.clone();
+        if since.subtract(&**before).is_err() {
+            return self.clone();
+        }
+        let histogram = (!since.is_empty()).then_some(since);
+        Self { histogram }
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.histogram.as_ref().map_or(0, |it| it.len())
@@ -164,6 +177,9 @@ mod tests {
         assert!((495..=505).contains(&at(0.5)), "{}", at(0.5));
         assert!((891..=909).contains(&at(0.9)), "{}", at(0.9));
         assert_eq!(latency.count(), 1000);
+        assert_eq!(latency.since(&other), of(&ns[..300]));
+        assert_eq!(latency.since(&latency), Latency::default());
+        assert_eq!(latency.since(&Latency::default()), latency);
         let buckets = latency.buckets();
         assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), 1000);
         assert!(

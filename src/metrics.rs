@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Metrics {
     /// Since the runtime was built.
     pub uptime: Duration,
+    /// How many workers there are.
+    pub num_threads: usize,
     /// One for each worker, then one for each [spare](crate::Builder::spare_threads), then one for all threads that have no such place: callers
     /// that work along where all workers are busy, and those that settle what nobody else comes for.
     pub places: Vec<PlaceMetrics>,
@@ -34,6 +36,12 @@ pub struct PlaceMetrics {
     pub tasks: u64,
     /// Second halves of a `join` that it took from others, and calls from outside.
     pub forks: u64,
+    /// Shares of broadcasts that it ran.
+    pub broadcasts: u64,
+    /// Items that panicked there.
+    pub panics: u64,
+    /// Runs that failed there and were followed by another.
+    pub retries: u64,
     /// For how long it ran something, by the clock.
     pub busy: Duration,
     /// In how many chunks it ran the items: stretches between two looks at the clock.
@@ -46,11 +54,11 @@ pub struct PlaceMetrics {
     pub steals: u64,
     /// How many items those were.
     pub stolen: u64,
-    /// How often it fell asleep.
+    /// How often it went to sleep.
     pub parks: u64,
-    /// How often it was woken, or found something to do as it was about to sleep.
+    /// How often it came back, because it was woken, or as it found something to do at the last moment. One less than `parks` while it sleeps.
     pub wakes: u64,
-    /// For how long it slept.
+    /// For how long it slept; the sleep that goes on does not count yet.
     pub asleep: Duration,
     /// Items that it has taken charge of and nobody has begun.
     pub items_waiting: u64,
@@ -63,6 +71,44 @@ pub struct PlaceMetrics {
 }
 
 impl Metrics {
+    /// Those of the workers.
+    pub fn workers(&self) -> &[PlaceMetrics] {
+        &self.places[..self.num_threads]
+    }
+
+    /// Those of the [spares](crate::Builder::spare_threads).
+    pub fn spares(&self) -> &[PlaceMetrics] {
+        &self.places[self.num_threads..self.places.len() - 1]
+    }
+
+    /// Those of all threads that have no place of their own.
+    pub fn callers(&self) -> &PlaceMetrics {
+        &self.places[self.places.len() - 1]
+    }
+
+    /// What was done since `earlier`, which was read from the same runtime; what waits is what waits now. For rates, and quantiles of the last
+    /// minute.
+    ///
+    /// ```
+    /// use ganger::Runtime;
+    ///
+    /// let rt = Runtime::builder().metrics(true).build()?;
+    /// rt.batch(0..1000).for_each(|_| ());
+    /// let before = rt.metrics();
+    /// rt.batch(0..10).for_each(|_| ());
+    /// let lately = rt.metrics().since(&before);
+    /// assert_eq!((lately.total().items, lately.total().runs.count()), (10, 10));
+    /// # Ok::<(), ganger::BuildError>(())
+    /// ```
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = self.clone();
+        since.uptime = self.uptime.saturating_sub(earlier.uptime);
+        for (place, before) in since.places.iter_mut().zip(&earlier.places) {
+            place.subtract(before);
+        }
+        since
+    }
+
     /// All places together.
     ///
     /// ```
@@ -83,11 +129,39 @@ impl Metrics {
 }
 
 impl PlaceMetrics {
+    /// As far as it counts what was done.
+    fn subtract(&mut self, less: &Self) {
+        let counts = [
+            (&mut self.items, less.items),
+            (&mut self.tasks, less.tasks),
+            (&mut self.forks, less.forks),
+            (&mut self.broadcasts, less.broadcasts),
+            (&mut self.panics, less.panics),
+            (&mut self.retries, less.retries),
+            (&mut self.chunks, less.chunks),
+            (&mut self.steal_attempts, less.steal_attempts),
+            (&mut self.steals, less.steals),
+            (&mut self.stolen, less.stolen),
+            (&mut self.parks, less.parks),
+            (&mut self.wakes, less.wakes),
+        ];
+        for (count, less) in counts {
+            *count = count.saturating_sub(less);
+        }
+        self.busy = self.busy.saturating_sub(less.busy);
+        self.asleep = self.asleep.saturating_sub(less.asleep);
+        self.waits = self.waits.since(&less.waits);
+        self.runs = self.runs.since(&less.runs);
+    }
+
     fn add(&mut self, more: &Self) {
         let Self {
             items,
             tasks,
             forks,
+            broadcasts,
+            panics,
+            retries,
             busy,
             chunks,
             longest_chunk,
@@ -105,6 +179,9 @@ impl PlaceMetrics {
         self.items += items;
         self.tasks += tasks;
         self.forks += forks;
+        self.broadcasts += broadcasts;
+        self.panics += panics;
+        self.retries += retries;
         self.busy += *busy;
         self.chunks += chunks;
         self.longest_chunk = self.longest_chunk.max(*longest_chunk);

@@ -42,6 +42,7 @@ impl Runtime {
         let places = places;
         Metrics {
             uptime: Duration::from_nanos(crew.now_ns()),
+            num_threads: crew.workers(),
             items_waiting: places.iter().map(|place| place.items_waiting).sum(),
             tasks_waiting: crew.tasks.len_of_all() as u64,
             regions,

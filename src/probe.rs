@@ -29,6 +29,10 @@ pub(crate) struct Run {
     pub(crate) batch: u16,
     /// When they were handed in.
     pub(crate) called_ns: u64,
+    /// Whether this is what its thread is busy with, and not something within that.
+    pub(crate) is_outermost: bool,
+    /// What the participant has looked for since it was asked last.
+    pub(crate) search: Search,
 }
 
 /// What a participant has looked for.
@@ -39,6 +43,14 @@ pub(crate) struct Search {
     /// How often it found something, and how much.
     pub(crate) steals: u64,
     pub(crate) stolen: u64,
+}
+
+impl Search {
+    fn count(&self, meter: &mut PlaceMetrics) {
+        meter.steal_attempts += u64::from(self.attempts);
+        meter.steals += self.steals;
+        meter.stolen += self.stolen;
+    }
 }
 
 /// A lock for each place, and one for those who have none.
@@ -119,6 +131,10 @@ impl Probe {
             meter.runs.note(run.took_ns / items.max(1), items);
             let waited_ns = run.began_ns.saturating_sub(run.called_ns);
             meter.waits.note(waited_ns, items);
+            if run.is_outermost {
+                meter.busy += Duration::from_nanos(run.took_ns);
+            }
+            run.search.count(meter);
         });
         self.note(place, || Note {
             took_ns: run.took_ns,
@@ -151,9 +167,10 @@ impl Probe {
 
     /// Something else was run at `place`.
     pub(crate) fn ran_other(&self, place: usize, what: Activity, began_ns: u64, took_ns: u64) {
-        if what != Activity::Broadcast {
-            self.count(place, |meter| meter.forks += 1);
-        }
+        self.count(place, |meter| match what {
+            Activity::Broadcast => meter.broadcasts += 1,
+            _ => meter.forks += 1,
+        });
         self.note(place, || Note {
             took_ns,
             ..Note::new(what, began_ns)
@@ -171,20 +188,21 @@ impl Probe {
 
     /// One participation at `place` is over.
     #[inline]
-    pub(crate) fn left(&self, place: usize, search: Search, busy_ns: Option<u64>) {
-        self.count(place, |meter| {
-            meter.steal_attempts += u64::from(search.attempts);
-            meter.steals += search.steals;
-            meter.stolen += search.stolen;
-            meter.busy += Duration::from_nanos(busy_ns.unwrap_or(0));
-        });
+    pub(crate) fn left(&self, place: usize, search: Search) {
+        if search.attempts > 0 {
+            self.count(place, |meter| search.count(meter));
+        }
     }
 
-    /// The worker at `place` slept.
+    /// The worker at `place` is about to sleep.
+    pub(crate) fn sleeps(&self, place: usize) {
+        self.count(place, |meter| meter.parks += 1);
+    }
+
+    /// It slept.
     pub(crate) fn slept(&self, place: usize, began_ns: u64, now_ns: u64) {
         let took_ns = now_ns.saturating_sub(began_ns);
         self.count(place, |meter| {
-            meter.parks += 1;
             meter.wakes += 1;
             meter.asleep += Duration::from_nanos(took_ns);
         });
@@ -198,6 +216,7 @@ impl Probe {
     /// An item panicked.
     #[cold]
     pub(crate) fn panicked(&self, place: usize, index: usize, now_ns: u64) {
+        self.count(place, |meter| meter.panics += 1);
         self.note(place, || Note {
             first: Some(index),
             count: 1,
@@ -208,6 +227,7 @@ impl Probe {
     /// An item failed, in that run, and is to be run again.
     #[cold]
     pub(crate) fn retries(&self, place: usize, index: usize, attempt: u32, now_ns: u64) {
+        self.count(place, |meter| meter.retries += 1);
         self.note(place, || Note {
             first: Some(index),
             count: attempt,

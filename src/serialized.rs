@@ -102,6 +102,7 @@ serialize!(Snapshot, "Snapshot", |it| {
     "items": it.items,
     "ended": it.ended,
     "failed": it.failed,
+    "cancelled": it.cancelled,
     "retried": it.retried,
     "in_flight": it.in_flight,
     "queued": it.queued(),
@@ -112,6 +113,7 @@ serialize!(Snapshot, "Snapshot", |it| {
 
 serialize!(Metrics, "Metrics", |it| {
     "uptime": seconds(it.uptime),
+    "num_threads": it.num_threads,
     "places": it.places,
     "items_waiting": it.items_waiting,
     "tasks_waiting": it.tasks_waiting,
@@ -124,6 +126,9 @@ serialize!(PlaceMetrics, "PlaceMetrics", |it| {
     "items": it.items,
     "tasks": it.tasks,
     "forks": it.forks,
+    "broadcasts": it.broadcasts,
+    "panics": it.panics,
+    "retries": it.retries,
     "busy": seconds(it.busy),
     "chunks": it.chunks,
     "longest_chunk": it.longest_chunk,

@@ -113,6 +113,9 @@ pub(crate) fn run(crew: &Crew, index: usize) {
         }
         budget.slept();
         let began_ns = since_ns + searched_ns;
+        if let Some(probe) = &crew.probe {
+            probe.sleeps(index);
+        }
         // Whether it unwinds or returns, the count is right.
         search.is_on = false;
         search.is_on = crew.sleep.park(index, visible, visits);

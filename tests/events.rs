@@ -2,7 +2,7 @@
 
 mod support;
 
-use ganger::{Builder, Event, OutcomeKind, Retry, Runtime, blocking};
+use ganger::{Builder, CancelToken, Event, OutcomeKind, Retry, Runtime, StopReason, blocking};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -146,6 +146,42 @@ fn submitted_batches_and_streams_tell_as_much() {
             assert!(matches!(events[51], Event::BatchFinished { done: 50, .. }));
             assert_eq!(stories(&events).len(), 50);
         }
+    });
+}
+
+#[test]
+fn every_reason_of_a_stop_is_told_once() {
+    watched(|| {
+        everywhere(|rt| {
+            let token = CancelToken::new();
+            let stops = |event: &Event, told: &Mutex<Vec<StopReason>>| {
+                if let Event::Stopping { reason, .. } = event {
+                    told.lock().unwrap().push(*reason);
+                }
+            };
+            let told = Mutex::new(Vec::new());
+            let batch = rt
+                .batch(0..1000)
+                .cancel(&token)
+                .observe(|event| stops(event, &told));
+            let report = batch.run(|i, ctx| {
+                if i == 0 {
+                    token.cancel();
+                }
+                ctx.checkpoint();
+                Ok::<_, ()>(())
+            });
+            assert!(report.summary().cancelled() > 0);
+            assert_eq!(*told.lock().unwrap(), [StopReason::Cancelled]);
+
+            let told = Mutex::new(Vec::new());
+            let batch = rt.batch(0..10).deadline(Duration::ZERO);
+            let report = batch
+                .observe(|event| stops(event, &told))
+                .run(|i, _| Ok::<_, ()>(i));
+            assert_eq!(report.summary().cancelled(), 10);
+            assert_eq!(*told.lock().unwrap(), [StopReason::Deadline]);
+        });
     });
 }
 

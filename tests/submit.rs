@@ -2,7 +2,7 @@
 
 mod support;
 
-use ganger::{BatchHandle, CancelToken, Outcome, Retry, Runtime, Shutdown, StopReason};
+use ganger::{BatchHandle, CancelToken, Event, Outcome, Retry, Runtime, Shutdown, StopReason};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
@@ -14,6 +14,46 @@ use support::{
 };
 
 const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn progress_counts_everything_once_the_batch_has_ended_and_its_clock_stops() {
+    watched(|| {
+        for threads in THREADS {
+            let rt = runtime(threads);
+            let (begun, is_begun) = channel();
+            let token = ganger::CancelToken::new();
+            let stop = token.clone();
+            let handle = rt
+                .batch(0..1000)
+                .name("counted")
+                .cancel(&token)
+                .submit(move |i, ctx| {
+                    if i == 0 {
+                        begun.send(()).unwrap();
+                        while !stop.is_cancelled() {
+                            std::thread::yield_now();
+                        }
+                    }
+                    ctx.checkpoint();
+                    if i % 2 == 0 { Err(()) } else { Ok(()) }
+                });
+            assert_eq!(handle.name(), Some("counted"));
+            is_begun.recv().unwrap();
+            token.cancel();
+            while !handle.is_finished() {
+                std::thread::yield_now();
+            }
+            let last = handle.progress();
+            assert_eq!((last.ended, last.queued(), last.in_flight), (1000, 0, 0));
+            assert_eq!(handle.progress(), last);
+            let report = handle.join();
+            let summary = report.summary();
+            assert_eq!(last.failed, summary.failed());
+            assert_eq!(last.cancelled, summary.cancelled());
+            assert_eq!(last.done(), summary.done());
+        }
+    });
+}
 
 #[test]
 fn a_submitted_batch_reports_as_one_that_is_run() {
@@ -223,7 +263,11 @@ fn supervision_and_states_are_those_of_a_run() {
             let report = rt
                 .batch(0..60)
                 .retry(Retry::fixed(2, Duration::ZERO))
-                .observe(move |_| *told.lock().unwrap() += 1)
+                .observe(move |event| {
+                    if let Event::Retrying { .. } = event {
+                        *told.lock().unwrap() += 1;
+                    }
+                })
                 .with_state(|_| 0_u32)
                 .submit(move |state, i, ctx| {
                     *state += 1;

@@ -153,6 +153,7 @@ mod tests {
             items: 1000,
             ended,
             failed: 0,
+            cancelled: 0,
             retried: 0,
             in_flight: 1,
             elapsed: Duration::from_secs(seconds),

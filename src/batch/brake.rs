@@ -2,7 +2,7 @@
 
 use crate::cancel::CancelToken;
 use crate::summary::StopReason;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use crate::timers::Alarm;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -15,6 +15,8 @@ pub(super) struct Brake {
     /// The first reason. None while the token may have been cancelled from above.
     reason: OnceLock<StopReason>,
     failures: AtomicU64,
+    /// Somebody tells why it stops.
+    is_told: AtomicBool,
     /// With so many failures the batch stops.
     most_failures: u64,
 }
@@ -25,6 +27,7 @@ impl Brake {
             token,
             reason: OnceLock::new(),
             failures: AtomicU64::new(0),
+            is_told: AtomicBool::new(false),
             most_failures,
         }
     }
@@ -58,6 +61,14 @@ impl Brake {
     /// How many items have failed for good so far.
     pub(super) fn failures(&self) -> usize {
         self.failures.load(Ordering::Relaxed) as usize
+    }
+
+    /// Why the batch was stopped, if it was, for the first who asks so.
+    #[cold]
+    pub(super) fn reason_to_tell(&self) -> Option<StopReason> {
+        // Relaxed: a flag for those who tell, and nothing else.
+        self.reason()
+            .filter(|_| !self.is_told.swap(true, Ordering::Relaxed))
     }
 
     /// Why the batch was stopped, if it was.

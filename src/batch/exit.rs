@@ -139,7 +139,8 @@ where
         };
         let left = state.left;
         drop(state);
-        progress.give_up(left + unbegun as u64);
+        progress.give_up(left);
+        progress.end(unbegun as u64);
         (0..left).for_each(|_| _ = self.brake.count_failure());
         let drawn = keep.shut();
         // SAFETY: INVARIANT(given): who settles an item has been counted, or has lost it, and `ending` is gone, without which there are no
@@ -162,6 +163,7 @@ where
         // Those who hang have not booked what they did.
         let workers = Vec::new();
         let stopped = self.brake.reason();
+        self.tell_why_it_stops();
         self.notice.end(|| records.counts);
         ending.deliver(records.into_report(
             self.crew,

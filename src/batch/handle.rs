@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 #[must_use = "dropping the handle detaches the batch; `let _ =` or `drop` says that this is meant"]
 pub struct BatchHandle<R, E> {
     crew: Arc<Crew>,
+    name: Option<String>,
     ending: Arc<Ending<R, E>>,
     stem: Arc<Stem>,
     brake: Arc<Brake>,
@@ -36,19 +37,25 @@ impl<R, E> BatchHandle<R, E> {
     /// Of a batch that `brake` stops.
     pub(super) fn new(
         crew: Arc<Crew>,
-        items: usize,
+        (name, items): (Option<String>, usize),
         stem: Arc<Stem>,
         brake: Arc<Brake>,
         progress: Arc<Progress>,
     ) -> Self {
         Self {
             crew,
+            name,
             ending: Arc::new(Ending::new(stem.clone())),
             brake,
             progress,
             tap: Arc::new(Tap::new(items, stem.clone())),
             stem,
         }
+    }
+
+    /// The batch's name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     pub(super) fn stem(&self) -> &Arc<Stem> {

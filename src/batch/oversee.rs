@@ -75,10 +75,15 @@ pub(super) struct Desk {
 impl<P, M, F, D, K: Keep<R, E>, R, E> Overseen<'_, P, M, F, D, K, R, E> {
     /// After all regions have closed.
     pub(super) fn into_records(self) -> Records<R, E> {
+        self.tell_why_it_stops();
         let desk = self.desk;
         let mut holes = desk.holes.into_inner();
         let mut counts = desk.counts.into_inner();
-        counts.cancelled += holes.iter().map(Range::len).sum::<usize>();
+        let unbegun: usize = holes.iter().map(Range::len).sum();
+        counts.cancelled += unbegun;
+        if let Some(progress) = &self.progress {
+            progress.end(unbegun as u64);
+        }
         let mut repeated = desk.repeated.into_inner();
         repeated.sort_unstable();
         // What was drawn off is somebody else's.
@@ -99,13 +104,12 @@ impl<P, M, F, D, K: Keep<R, E>, R, E> Overseen<'_, P, M, F, D, K, R, E> {
 }
 
 impl<P, M, F, D, K, R, E> Overseen<'_, P, M, F, D, K, R, E> {
-    /// The failure that was counted last has stopped it.
+    /// Once, if something has stopped it.
     pub(super) fn tell_why_it_stops(&self) {
-        let reason = self.brake.reason();
-        self.notice.reporter().tell(|batch| Event::Stopping {
-            batch,
-            reason: reason.expect("it was stopped"),
-        });
+        if let Some(reason) = self.brake.reason_to_tell() {
+            let reporter = self.notice.reporter();
+            reporter.tell(|batch| Event::Stopping { batch, reason });
+        }
     }
 
     /// An item has ended for good.
@@ -160,6 +164,11 @@ where
         unsafe { self.outcomes.put(index, outcome) };
         if attempt > 0 {
             self.tell_end(index, attempt, kind, worker);
+        }
+        if kind == OutcomeKind::Cancelled
+            && let Some(progress) = &self.progress
+        {
+            progress.cancel(1);
         }
         if failed && self.brake.count_failure() {
             self.tell_why_it_stops();
@@ -257,5 +266,6 @@ where
             }
         }
         self.desk.holes.lock().push(items);
+        self.tell_why_it_stops();
     }
 }

@@ -6,11 +6,11 @@
 use super::brake::Brake;
 use crate::sync::{AtomicU64, Ordering};
 use crossbeam::utils::CachePadded;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How far a batch has come: see [`BatchHandle::progress`](crate::BatchHandle::progress).
-#[derive(Copy, Clone, Debug, PartialEq)]
+#[derive(Copy, Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// How many items there are.
@@ -19,15 +19,22 @@ pub struct Snapshot {
     pub ended: usize,
     /// How many of those have failed: they returned an error, panicked, or timed out.
     pub failed: usize,
+    /// How many were cancelled: left at a checkpoint, or, once the batch has ended, never begun.
+    pub cancelled: usize,
     /// How many runs have failed that were, or will be, followed by another one.
     pub retried: usize,
     /// How many run now.
     pub in_flight: usize,
-    /// Since the batch was submitted.
+    /// Since the batch was submitted, up to its end.
     pub elapsed: Duration,
 }
 
 impl Snapshot {
+    /// How many have a result.
+    pub fn done(&self) -> usize {
+        self.ended.saturating_sub(self.failed + self.cancelled)
+    }
+
     /// How many were not begun, or wait to be run again.
     pub fn queued(&self) -> usize {
         self.items - self.ended - self.in_flight
@@ -56,8 +63,11 @@ pub(super) struct Progress {
     began: Instant,
     brake: Arc<Brake>,
     seats: Box<[CachePadded<Counts>]>,
-    /// Items that wait to be run again, and will not.
+    /// Items that were never begun, or wait to be run again, and will not.
     given_up: AtomicU64,
+    cancelled: AtomicU64,
+    /// How long it took.
+    took: OnceLock<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +101,8 @@ impl Progress {
             brake,
             seats: (0..seats).map(|_| CachePadded::default()).collect(),
             given_up: AtomicU64::new(0),
+            cancelled: AtomicU64::new(0),
+            took: OnceLock::new(),
         }
     }
 
@@ -116,6 +128,19 @@ impl Progress {
     pub(super) fn give_up(&self, items: u64) {
         // Release pairs with the Acquire in `settled`.
         self.given_up.fetch_add(items, Ordering::Release);
+    }
+
+    /// Some items were cancelled.
+    pub(super) fn cancel(&self, items: u64) {
+        // Relaxed: a figure.
+        self.cancelled.fetch_add(items, Ordering::Relaxed);
+    }
+
+    /// The batch has ended, without so many items that were never begun.
+    pub(super) fn end(&self, unbegun: u64) {
+        let _ = self.took.set(self.began.elapsed());
+        self.cancel(unbegun);
+        self.give_up(unbegun);
     }
 
     /// How many items have an outcome that was written. Who sees that many sees those.
@@ -147,9 +172,14 @@ impl Progress {
             items: self.items,
             ended: settled as usize,
             failed: self.brake.failures(),
+            cancelled: self.cancelled.load(Ordering::Relaxed) as usize,
             retried: repeated as usize,
             in_flight: begun.saturating_sub(ended).min(left) as usize,
-            elapsed: self.began.elapsed(),
+            elapsed: self
+                .took
+                .get()
+                .copied()
+                .unwrap_or_else(|| self.began.elapsed()),
         }
     }
 }

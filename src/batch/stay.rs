@@ -87,6 +87,7 @@ where
             unsafe { self.0.settle(index, attempt, outcome, nobody, &mut counts) };
         }
         self.0.desk.counts.lock().add(counts);
+        self.0.tell_why_it_stops();
         if let Some(progress) = &self.0.progress {
             progress.give_up(u64::from(tickets.len()));
         }

@@ -153,7 +153,7 @@ impl<S: Source, P> Batch<S, P> {
         let progress = Arc::new(progress);
         let handle = BatchHandle::new(
             crew.clone(),
-            items,
+            (batch.layout.name.clone(), items),
             stem,
             before.brake.clone(),
             progress.clone(),

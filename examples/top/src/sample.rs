@@ -22,7 +22,6 @@ pub struct Sample {
     pub items_waiting: u64,
     pub tasks_waiting: u64,
     pub searching: usize,
-    pub sleeping: usize,
     /// Workers, then spares, then callers.
     pub places: Vec<Place>,
     pub runs: Quantiles,
@@ -41,8 +40,7 @@ pub struct Place {
     pub ran: Duration,
     pub attempts: u64,
     pub steals: u64,
-    /// How often it fell asleep; not known of those that are no workers.
-    pub sleeps: u64,
+    pub is_asleep: bool,
     pub waiting: u64,
     /// Nobody will work here any more.
     pub is_lost: bool,
@@ -94,7 +92,6 @@ impl Sample {
         let total = metrics.total();
         let mut places: Vec<_> = metrics.places.iter().map(Place::of).collect();
         for (place, worker) in places.iter_mut().zip(&workers) {
-            place.sleeps = worker.sleeps();
             place.is_lost = worker.lost().is_some();
         }
         Self {
@@ -108,7 +105,6 @@ impl Sample {
             items_waiting: metrics.items_waiting,
             tasks_waiting: metrics.tasks_waiting,
             searching: metrics.searching,
-            sleeping: metrics.sleeping,
             places,
             runs: Quantiles::of(&total.runs),
             waits: Quantiles::of(&total.waits),
@@ -120,18 +116,14 @@ impl Sample {
 
 impl Place {
     fn of(metrics: &PlaceMetrics) -> Self {
-        // Not `busy`, nor what it slept: those are booked when a stay in a batch, or a sleep, is over, which may be minutes from now. Run
-        // times are booked chunk by chunk.
-        let runs = &metrics.runs;
-        let ran = runs.mean().unwrap_or_default().as_secs_f64() * runs.count() as f64;
         Self {
             items: metrics.items,
             tasks: metrics.tasks,
             forks: metrics.forks,
-            ran: Duration::from_secs_f64(ran),
+            ran: metrics.busy,
             attempts: metrics.steal_attempts,
             steals: metrics.steals,
-            sleeps: 0,
+            is_asleep: metrics.parks > metrics.wakes,
             is_lost: false,
             waiting: metrics.items_waiting + metrics.tasks_waiting,
         }

@@ -80,6 +80,7 @@ impl<I: Input, M, F> Flow<I, M, F> {
                 let input = input.take().expect("called once");
                 pull(input, &overseen, outlet, region);
             });
+            overseen.tell_why_it_stops();
             overseen.notice.end(|| *overseen.desk.counts.lock());
             // Its body is the user's.
             isolate::drop_quietly(overseen);

@@ -55,6 +55,8 @@ impl Claims<'_> {
                     first: label.base.map(|base| base + lap.first as usize),
                     batch: label.batch,
                     called_ns: self.region.called_ns,
+                    is_outermost: self.busy.is_some(),
+                    search: std::mem::take(&mut self.search),
                 },
             );
         }
@@ -101,12 +103,7 @@ impl Claims<'_> {
             self.own().record(self.share);
         }
         if let Some(probe) = &self.region.crew.probe {
-            let busy_ns = self.unbooked_since_ns - self.came_ns;
-            probe.left(
-                self.worker(),
-                self.search,
-                self.busy.as_ref().map(|_| busy_ns),
-            );
+            probe.left(self.worker(), self.search);
         }
         self.unbooked_since_ns
     }

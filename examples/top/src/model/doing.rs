@@ -1,10 +1,7 @@
 //! What each place does now.
 //!
-//! A runtime says how many of its workers sleep or search, not which. Who has run something since the last look is busy. Of the others, those
-//! are taken to sleep first of whom it is known that they fell asleep after they ran something the last time; and who neither sleeps nor
-//! searches must be in something long, which counts when it has ended.
-
-use std::cmp::Reverse;
+//! Who has run something since the last look is busy, and the runtime says who sleeps. Of the others it says how many search; the rest must be in
+//! something long, which counts when it has ended.
 
 use super::lane::{Lane, Whose};
 use crate::sample::{Place, Sample};
@@ -21,48 +18,30 @@ pub enum Doing {
     Nothing,
 }
 
-/// What is known of it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Evidence {
-    has_run: bool,
-    fell_asleep: bool,
-}
-
-impl Evidence {
-    pub(super) fn note(&mut self, before: &Place, now: &Place) {
-        let count = |place: &Place| place.items + place.tasks + place.forks;
-        self.has_run = count(now) > count(before);
-        let slept = now.sleeps > before.sleeps;
-        self.fell_asleep = slept || self.fell_asleep && !self.has_run;
-    }
+/// Whether it has run something between two looks.
+pub(super) fn has_run(before: &Place, now: &Place) -> bool {
+    let count = |place: &Place| place.items + place.tasks + place.forks;
+    count(now) > count(before)
 }
 
 /// Sets what each of them does.
 pub(super) fn decide(lanes: &mut [Lane], sample: &Sample) {
-    let mut quiet = Vec::new();
-    for (lane, place) in lanes.iter_mut().zip(&sample.places) {
-        lane.doing = match lane.whose {
-            _ if place.is_lost => Doing::Lost,
-            _ if lane.evidence.has_run => Doing::Busy,
-            Whose::Worker(_) => {
-                quiet.push(lane);
-                continue;
-            }
-            Whose::Spare(spare) if spare < sample.spares => Doing::Busy,
-            Whose::Spare(_) | Whose::Callers => Doing::Nothing,
-        };
-    }
-    quiet.sort_by_key(|lane| Reverse(lane.evidence.fell_asleep));
-    let asleep = std::iter::repeat_n(Doing::Asleep, sample.sleeping);
-    let searching = std::iter::repeat_n(Doing::Searching, sample.searching);
     let rest = if sample.steering.is_held() {
         Doing::Held
     } else {
         Doing::Busy
     };
-    let known = asleep.chain(searching).chain(std::iter::repeat(rest));
-    for (lane, doing) in quiet.into_iter().zip(known) {
-        lane.doing = doing;
+    let searching = std::iter::repeat_n(Doing::Searching, sample.searching);
+    let mut awake = searching.chain(std::iter::repeat(rest));
+    for (lane, place) in lanes.iter_mut().zip(&sample.places) {
+        lane.doing = match lane.whose {
+            _ if place.is_lost => Doing::Lost,
+            _ if lane.has_run => Doing::Busy,
+            Whose::Worker(_) if place.is_asleep => Doing::Asleep,
+            Whose::Worker(_) => awake.next().unwrap_or(rest),
+            Whose::Spare(spare) if spare < sample.spares => Doing::Busy,
+            Whose::Spare(_) | Whose::Callers => Doing::Nothing,
+        };
     }
 }
 
@@ -73,10 +52,10 @@ mod tests {
     use crate::load::Steering;
     use std::time::Duration;
 
-    fn sample(at: u64, places: &[(u64, u64)], sleeping: usize, searching: usize) -> Sample {
-        let place = |&(items, sleeps): &(u64, u64)| Place {
+    fn sample(at: u64, places: &[(u64, bool)], searching: usize) -> Sample {
+        let place = |&(items, is_asleep): &(u64, bool)| Place {
             items,
-            sleeps,
+            is_asleep,
             ..Place::default()
         };
         let mut places: Vec<_> = places.iter().map(place).collect();
@@ -85,7 +64,6 @@ mod tests {
             at: Duration::from_millis(100 * at),
             workers: places.len() - 2,
             places,
-            sleeping,
             searching,
             ..Sample::default()
         }
@@ -98,9 +76,9 @@ mod tests {
     }
 
     #[test]
-    fn who_ran_something_is_busy_and_the_count_tells_the_others() {
-        let then = sample(0, &[(5, 0), (5, 0), (5, 0)], 0, 0);
-        let now = sample(1, &[(6, 0), (5, 1), (5, 0)], 1, 1);
+    fn who_ran_something_is_busy_and_the_others_sleep_or_search() {
+        let then = sample(0, &[(5, false); 3], 0);
+        let now = sample(1, &[(6, false), (5, true), (5, false)], 1);
         let all = [
             Doing::Busy,
             Doing::Asleep,
@@ -113,20 +91,19 @@ mod tests {
 
     #[test]
     fn who_neither_sleeps_nor_searches_is_in_something_long() {
-        let places = |sleeps| [(5, 0), (5, sleeps)];
-        let samples = (0..5).map(|at| sample(at, &places(u64::from(at > 0)), 1, 0));
+        let samples = (0..5).map(|at| sample(at, &[(5, false), (5, true)], 0));
         assert_eq!(doing(samples)[..2], [Doing::Busy, Doing::Asleep]);
     }
 
     #[test]
     fn spares_at_work_are_busy_and_held_workers_are_held() {
-        let mut now = sample(1, &[(5, 0)], 0, 0);
+        let mut now = sample(1, &[(5, false)], 0);
         now.spares = 1;
         now.steering = Steering {
             held: Some(1),
             ..Steering::default()
         };
-        let then = sample(0, &[(5, 0)], 0, 0);
+        let then = sample(0, &[(5, false)], 0);
         assert_eq!(
             doing([then, now]),
             [Doing::Held, Doing::Busy, Doing::Nothing]
@@ -134,10 +111,10 @@ mod tests {
     }
 
     #[test]
-    fn who_is_lost_is_in_no_count() {
-        let mut now = sample(1, &[(5, 0), (5, 0)], 1, 0);
+    fn who_is_lost_does_not_sleep() {
+        let mut now = sample(1, &[(5, true); 2], 0);
         now.places[0].is_lost = true;
-        let then = sample(0, &[(5, 0), (5, 0)], 1, 0);
+        let then = sample(0, &[(5, true); 2], 0);
         assert_eq!(doing([then, now])[..2], [Doing::Lost, Doing::Asleep]);
     }
 }

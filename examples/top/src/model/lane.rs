@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::doing::{Doing, Evidence, decide};
+use super::doing::{Doing, decide, has_run};
 use super::per_second;
 use super::window::Window;
 use crate::sample::{Place, Sample};
@@ -36,7 +36,8 @@ pub struct Lane {
     pub steals: f64,
     pub attempts: f64,
     pub waiting: u64,
-    pub(super) evidence: Evidence,
+    /// Since the last look.
+    pub(super) has_run: bool,
     /// When the last point of the history ended, and what the place had done by then.
     point: (Duration, Duration),
 }
@@ -52,7 +53,7 @@ impl Lane {
             steals: 0.0,
             attempts: 0.0,
             waiting: 0,
-            evidence: Evidence::default(),
+            has_run: false,
             point: (at, place.ran),
         }
     }
@@ -87,7 +88,7 @@ pub fn update(lanes: &mut Vec<Lane>, window: &Window) {
         lane.attempts = per_second(now.attempts - then.attempts, span);
         lane.waiting = now.waiting;
         lane.note_history(last.at, now.ran);
-        lane.evidence.note(&before.places[index], now);
+        lane.has_run = has_run(&before.places[index], now);
     }
     decide(lanes, last);
 }
