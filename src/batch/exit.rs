@@ -85,6 +85,7 @@ where
             if post.leave_behind(running.run) {
                 // SAFETY: its participant has lost the claim on the outcome.
                 unsafe { self.outcomes.put(running.index, Outcome::TimedOut) };
+                self.desk.counts.lock().note(OutcomeKind::TimedOut);
                 self.tell_left(&running);
                 patrol.note_left();
                 if self.brake.count_failure() {

@@ -51,16 +51,15 @@ impl Lane {
     pub(super) fn push(&self, event: [u64; WORDS]) {
         let number = self.next.load(Ordering::Relaxed);
         self.next.store(number + 1, Ordering::Relaxed);
-        let slots = self.slots.get_or_init(|| {
-            let slot = |_| std::array::from_fn(|_| AtomicU64::new(0));
-            (0..self.capacity).map(slot).collect()
-        });
+        let slots = self.slots.get_or_init(|| room_for(self.capacity));
         self.announced.store(number + 1, Ordering::Relaxed);
         // Pairs with the fence in `read`.
         fence(Ordering::Release);
-        let slot = &slots[(number % self.capacity as u64) as usize];
-        for (word, value) in slot.iter().zip(event) {
-            word.store(value, Ordering::Relaxed);
+        // Where there was no memory for them all events are lost.
+        if let Some(slot) = slots.get((number % self.capacity as u64) as usize) {
+            for (word, value) in slot.iter().zip(event) {
+                word.store(value, Ordering::Relaxed);
+            }
         }
         // Pairs with the Acquire in `read`.
         self.written.store(number + 1, Ordering::Release);
@@ -69,8 +68,8 @@ impl Lane {
     /// The events that are still there, the oldest first, and how many were overwritten before.
     pub(super) fn read(&self) -> (Vec<[u64; WORDS]>, u64) {
         let end = self.written.load(Ordering::Acquire);
-        let Some(slots) = self.slots.get() else {
-            return (Vec::new(), 0);
+        let Some(slots) = self.slots.get().filter(|slots| !slots.is_empty()) else {
+            return (Vec::new(), end);
         };
         let capacity = self.capacity as u64;
         let begin = end.saturating_sub(capacity);
@@ -88,6 +87,14 @@ impl Lane {
     }
 }
 
+fn room_for(capacity: usize) -> Box<[Slot]> {
+    let mut slots = Vec::new();
+    if slots.try_reserve_exact(capacity).is_ok() {
+        slots.resize_with(capacity, || std::array::from_fn(|_| AtomicU64::new(0)));
+    }
+    slots.into()
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -103,6 +110,13 @@ mod tests {
             let expected: Vec<_> = (lost..count).map(|i| [i, i + 1, i + 2, i + 3]).collect();
             assert_eq!(events, expected);
         }
+    }
+
+    #[test]
+    fn a_ring_that_no_memory_has_room_for_keeps_nothing_and_counts_all() {
+        let lane = Lane::new(usize::MAX);
+        (0..3).for_each(|i| lane.push([i; WORDS]));
+        assert_eq!(lane.read(), (Vec::new(), 3));
     }
 
     #[test]
