@@ -1,5 +1,6 @@
 //! What the figures of a batch say to somebody who wants it to be faster, in words.
 
+use crate::health::counted;
 use crate::scalability::Scalability;
 use crate::summary::{StopReason, Summary};
 use std::fmt;
@@ -126,7 +127,7 @@ impl Facts<'_> {
             problem(format!(
                 "{threads} threads on {}: they take each other's time, unless the items wait for something else. Times are the clock's, \
                  and count waiting for a CPU, too.",
-                counted(cpus, "CPU")
+                counted(cpus as u64, "CPU")
             ))
         })
     }
@@ -140,7 +141,10 @@ impl Facts<'_> {
         }
         if workers.len() < self.threads() {
             let away = self.threads() - workers.len();
-            return Some((format!("{} took no part", counted(away, "worker")), 1.0));
+            return Some((
+                format!("{} took no part", counted(away as u64, "worker")),
+                1.0,
+            ));
         }
         let idle = |share: &crate::summary::WorkerShare| 1.0 - share.busy().as_secs_f64() / wall;
         let idlest = workers.iter().max_by(|a, b| idle(a).total_cmp(&idle(b)))?;
@@ -190,7 +194,7 @@ impl Facts<'_> {
         (items > 0 && items < threads && !self.is_brief()).then(|| {
             hint(format!(
                 "{} for {threads} threads: cut the work into smaller ones.",
-                counted(items, "item")
+                counted(items as u64, "item")
             ))
         })
     }
@@ -230,7 +234,12 @@ impl Facts<'_> {
 
     fn retries(&self) -> Option<Finding> {
         let retried = self.summary.retried();
-        (retried > 0).then(|| hint(format!("{} had to be run again.", counted(retried, "item"))))
+        (retried > 0).then(|| {
+            hint(format!(
+                "{} had to be run again.",
+                counted(retried as u64, "item")
+            ))
+        })
     }
 
     fn balance(&self) -> Option<Finding> {
@@ -255,11 +264,6 @@ fn problem(text: String) -> Finding {
 fn hint(text: String) -> Finding {
     let level = Level::Hint;
     Finding { level, text }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{s}")
 }
 
 #[cfg(all(test, not(loom)))]

@@ -62,7 +62,8 @@ impl fmt::Display for Health {
     }
 }
 
-fn counted(count: u64, what: &str) -> String {
+/// As `1 worker`, `2 workers`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{count} {what}{s}")
 }
