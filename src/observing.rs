@@ -52,6 +52,38 @@ impl Runtime {
         }
     }
 
+    /// What the runtime has done since it was built as a page of HTML, in one file that needs no other and no network: for programs whose work is no
+    /// single batch. Of those there is [`Report::page`](crate::Report::page). It shows what was [counted](crate::Builder::metrics) and
+    /// [traced](crate::Builder::trace): without either it is nearly empty. Feature `report`.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("runtime.html");
+    /// use ganger::{Runtime, Trace};
+    ///
+    /// let rt = Runtime::builder().metrics(true).trace(Trace::default()).build()?;
+    /// let lengths = rt.stream(["a", "bc"]).run(|word, _ctx| Ok::<_, ()>(word.len()));
+    /// assert_eq!(lengths.count(), 2);
+    /// rt.save_html("my service", path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    #[cfg(feature = "report")]
+    pub fn save_html(&self, name: &str, path: impl AsRef<std::path::Path>) -> std::io::Result<()> {
+        let (metrics, health, timeline) = (self.metrics(), self.health(), self.timeline());
+        let overview = crate::page::Overview {
+            name,
+            metrics: &metrics,
+            health: &health,
+            timeline: timeline.as_ref(),
+            cpus: self.crew().cpus(),
+        };
+        overview.write_to(std::io::BufWriter::new(std::fs::File::create(path)?))
+    }
+
     /// What each thread did last, if the builder [asked for it](crate::Builder::trace). O(events that are kept), 30 ns each; nobody who works waits
     /// for it. What runs at this moment is not in it yet.
     pub fn timeline(&self) -> Option<Timeline> {

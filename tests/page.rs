@@ -24,14 +24,18 @@ fn page<R, E: Debug>(report: &Report<R, E>) -> (String, Value) {
     let labelled = page.labels(|index| format!("<b>{index}</b>"));
     labelled.write_to(&mut text).expect("a vector takes it");
     let text = String::from_utf8(text).expect("it is text");
+    let data = data_of(&text);
+    (text, data)
+}
+
+fn data_of(text: &str) -> Value {
     let (_, rest) = text.split_once("id=\"data\">").expect("there are data");
     let (data, _) = rest.split_once("</script>").expect("they end");
     assert!(
         !data.contains(['<', '>', '&']),
         "nothing in the data can be taken for HTML"
     );
-    let data = serde_json::from_str(data).expect("the data are JSON");
-    (text, data)
+    serde_json::from_str(data).expect("the data are JSON")
 }
 
 #[test]
@@ -127,6 +131,41 @@ fn a_cancelled_batch_and_one_that_is_not_traced_are_pages() {
             missing.expect_err("it cannot be").kind(),
             std::io::ErrorKind::NotFound
         );
+    });
+}
+
+#[test]
+fn what_a_runtime_did_is_a_page() {
+    watched(|| {
+        for threads in THREADS {
+            let builder = Runtime::builder().num_threads(threads).metrics(true);
+            let rt = builder
+                .trace(Trace::default())
+                .build()
+                .expect("the runtime starts");
+            assert_eq!(rt.stream(0..100).run(|i, _| Ok::<_, ()>(i)).count(), 100);
+            rt.spawn(|| ()).join().expect("it does not panic");
+            let folder = tempfile::tempdir().expect("there is a place for files");
+            let path = folder.path().join("runtime.html");
+            rt.save_html("<i>mine</i>", &path)
+                .expect("it can be written");
+            let text = std::fs::read_to_string(&path).expect("it was written");
+            assert!(text.contains("<title>&lt;i&gt;mine&lt;/i&gt;</title>"));
+            let data = data_of(&text);
+            assert_eq!(
+                (&data["of"], &data["counts"]["items"]),
+                (&Value::from("runtime"), &Value::from(100))
+            );
+            assert!(
+                data["timeline"]["slices"]
+                    .as_array()
+                    .is_some_and(|it| !it.is_empty())
+            );
+            if let Some(browser) = browser().filter(|_| threads == 3) {
+                let shown = opened(browser, &path, false);
+                assert!(shown.contains("data-ready=\"yes\"") && shown.contains("&lt;i&gt;mine"));
+            }
+        }
     });
 }
 

@@ -207,6 +207,12 @@ impl Crew {
         time.saturating_duration_since(self.epoch).as_nanos() as u64
     }
 
+    /// How many CPUs the process may use at once.
+    #[cfg(feature = "report")]
+    pub(crate) fn cpus(&self) -> usize {
+        self.cpus
+    }
+
     pub(crate) fn spin_budget(&self) -> Budget {
         Budget::new(self.workers, self.cpus)
     }

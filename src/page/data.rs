@@ -2,6 +2,7 @@
 
 use super::Page;
 use super::chart::Chart;
+use crate::latency::Latency;
 use crate::outcome::Outcome;
 use crate::summary::Summary;
 use serde_json::{Value, json};
@@ -21,7 +22,6 @@ impl<R, E> Page<'_, R, E> {
     pub(super) fn data(&self) -> Value {
         let report = self.report;
         let (summary, origin) = (report.summary(), &report.origin);
-        let made_at = SystemTime::now().duration_since(UNIX_EPOCH);
         let timeline = report.timeline();
         let from = Duration::from_nanos(origin.ran_ns.start);
         let to = Duration::from_nanos(origin.ran_ns.end);
@@ -29,7 +29,7 @@ impl<R, E> Page<'_, R, E> {
         let (failures, left_out) = self.failures();
         json!({
             "name": report.name(),
-            "made_at": made_at.unwrap_or_default().as_secs(),
+            "made_at": now(),
             "version": env!("CARGO_PKG_VERSION"),
             "wall": seconds(summary.wall()),
             "cpus": origin.cpus,
@@ -38,7 +38,7 @@ impl<R, E> Page<'_, R, E> {
             "stopped": report.stopped().map(|reason| reason.to_string()),
             "balance": summary.balance(),
             "workers": self.workers(),
-            "times": times(summary),
+            "times": times(summary.run_times()),
             "slowest": self.slowest(),
             "failures": failures,
             "failures_left_out": left_out,
@@ -155,19 +155,24 @@ fn counts(summary: &Summary) -> Value {
     })
 }
 
-fn times(summary: &Summary) -> Option<Value> {
-    let times = summary.run_times();
-    let mean = times.mean()?;
+/// In seconds since 1970.
+pub(super) fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
+}
+
+pub(super) fn times(times: &Latency) -> Option<Value> {
+    let at = |share| times.quantile(share).map(seconds);
     let buckets = times.buckets();
     let buckets = buckets
         .iter()
         .map(|(range, count)| json!([seconds(range.start), seconds(range.end), count]));
     Some(json!({
-        "p50": seconds(summary.p50()),
-        "p90": seconds(summary.p90()),
-        "p99": seconds(summary.p99()),
-        "max": seconds(summary.max()),
-        "mean": seconds(mean),
+        "p50": at(0.5),
+        "p90": at(0.9),
+        "p99": at(0.99),
+        "max": times.max().map(seconds),
+        "mean": seconds(times.mean()?),
         "buckets": buckets.collect::<Vec<_>>(),
     }))
 }

@@ -1,4 +1,4 @@
-//! A report as one HTML file, which needs nothing else: no network, no other file.
+//! A report, or what a runtime has done, as one HTML file, which needs nothing else: no network, no other file.
 //!
 //! ```text
 //! Report, Timeline ──▶ data.rs, chart.rs ──▶ JSON ──▶ page.html, which draws it
@@ -6,8 +6,12 @@
 
 mod chart;
 mod data;
+mod overview;
+
+pub(crate) use overview::Overview;
 
 use crate::report::Report;
+use serde_json::Value;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -87,17 +91,9 @@ impl<'p, R, E> Page<'p, R, E> {
     /// # Errors
     ///
     /// If `to` cannot be written.
-    pub fn write_to(&self, mut to: impl Write) -> io::Result<()> {
-        let data = escape_json(&self.data().to_string());
-        let title = escape_html(self.report.name().unwrap_or("batch"));
-        let (head, rest) = TEMPLATE.split_once(TITLE).expect("the page has a title");
-        let (body, tail) = rest
-            .split_once(DATA)
-            .expect("the page has a place for data");
-        for part in [head, &title, body, &data, tail] {
-            to.write_all(part.as_bytes())?;
-        }
-        to.flush()
+    pub fn write_to(&self, to: impl Write) -> io::Result<()> {
+        let title = self.report.name().unwrap_or("batch");
+        write_page(title, &self.data(), to)
     }
 
     /// Writes the page into a file, which is replaced.
@@ -116,6 +112,18 @@ impl<R, E> fmt::Debug for Page<'_, R, E> {
             .field("name", &self.report.name())
             .finish_non_exhaustive()
     }
+}
+
+fn write_page(title: &str, data: &Value, mut to: impl Write) -> io::Result<()> {
+    let (title, data) = (escape_html(title), escape_json(&data.to_string()));
+    let (head, rest) = TEMPLATE.split_once(TITLE).expect("the page has a title");
+    let (body, tail) = rest
+        .split_once(DATA)
+        .expect("the page has a place for data");
+    for part in [head, &title, body, &data, tail] {
+        to.write_all(part.as_bytes())?;
+    }
+    to.flush()
 }
 
 /// No text in it can end the element that holds it.
