@@ -3,6 +3,7 @@
 use crate::health::counted;
 use crate::scalability::Scalability;
 use crate::summary::{StopReason, Summary};
+use crate::times::Slow;
 use std::fmt;
 use std::time::Duration;
 
@@ -167,13 +168,15 @@ impl Facts<'_> {
         }
         let wall = self.summary.wall();
         let slowest = self.summary.slowest();
-        // While it ran there was nothing left to be done beside it.
-        let long = slowest
-            .iter()
-            .find(|slow| slow.items.len() == 1 && slow.took >= wall.mul_f64(share / 2.0));
-        if let Some(long) = long {
+        let end = self.summary.times.span().unwrap_or(wall);
+        // While it ran to the end of the batch there was nothing left to be done beside it.
+        let was_last = |slow: &&Slow| {
+            let idle = wall.mul_f64(share);
+            slow.items.len() == 1 && slow.took >= idle / 2 && slow.ended + idle / 4 >= end
+        };
+        if let Some(long) = slowest.iter().find(was_last) {
             return Some(problem(format!(
-                "{who}: item {} alone took {:.1?} of {:.1?}. Split it, or have it begun first, by `weights`.",
+                "{who}: item {}, which ended last, took {:.1?} of {:.1?} alone. Split it, or have it begun first, by `weights`.",
                 long.items.start, long.took, wall
             )));
         }

@@ -38,7 +38,7 @@ pub struct PlaceMetrics {
     pub forks: u64,
     /// Shares of broadcasts that it ran.
     pub broadcasts: u64,
-    /// Items that panicked there.
+    /// Runs of items that panicked there.
     pub panics: u64,
     /// Runs that failed there and were followed by another.
     pub retries: u64,

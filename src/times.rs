@@ -22,6 +22,8 @@ pub(crate) struct Lap {
     pub(crate) items: u32,
     pub(crate) worker: u32,
     pub(crate) took_ns: u64,
+    /// By the runtime's clock.
+    pub(crate) ended_ns: u64,
 }
 
 /// An item that took long, or several that were so short that they were timed together. See [`Summary::slowest`](crate::Summary::slowest).
@@ -34,6 +36,8 @@ pub struct Slow {
     pub worker: usize,
     /// How long all of them took.
     pub took: Duration,
+    /// When they had ended, since the first item of the batch began.
+    pub ended: Duration,
 }
 
 /// See the [module](self).
@@ -93,10 +97,12 @@ impl Times {
             ..Self::default()
         };
         all.keep_slowest(&self.laps);
+        let since_ns = self.span_ns.as_ref().map_or(0, |span| span.start);
         let slow = |lap: &Lap| Slow {
             items: lap.first..lap.first + lap.items as usize,
             worker: lap.worker as usize,
             took: Duration::from_nanos(lap.took_ns),
+            ended: Duration::from_nanos(lap.ended_ns.saturating_sub(since_ns)),
         };
         all.slowest.iter().map(slow).collect()
     }
@@ -125,6 +131,7 @@ mod tests {
             items: 1,
             worker: 0,
             took_ns,
+            ended_ns: took_ns,
         }
     }
 

@@ -513,7 +513,7 @@ fn items_may_stream_themselves() {
                 Ok::<_, ()>(sum)
             });
             let sum: usize = all(outcomes).into_iter().filter_map(|it| it.1.done()).sum();
-            assert_eq!(sum, (0..20).map(|i| (0..i).sum::<usize>()).sum());
+            assert_eq!(sum, (0..20).map(|i| (0..i).sum::<usize>()).sum::<usize>());
         }
     });
 }
@@ -563,7 +563,7 @@ fn streams_can_be_chained_where_all_workers_wait_for_them() {
                 })
                 .collect();
             for ask in asks {
-                assert_eq!(ask.join().unwrap(), (2..202).sum());
+                assert_eq!(ask.join().unwrap(), (2..202).sum::<usize>());
             }
         }
     });

@@ -43,6 +43,7 @@ impl<'t> Stopwatch<'t> {
             items,
             worker: self.worker,
             took_ns,
+            ended_ns: began_ns + took_ns,
         });
         let since_ns = self.ran_ns.as_ref().map_or(began_ns, |ran| ran.start);
         self.ran_ns = Some(since_ns..began_ns + took_ns);

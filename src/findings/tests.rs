@@ -11,8 +11,12 @@ fn summary(items_ms: &[u64], busy_ms: &[u64], wall_ms: u64) -> Summary {
         items: 1,
         worker: 0,
         took_ns: ms * MS,
+        ended_ns: 0,
     };
-    let laps: Vec<_> = items_ms.iter().enumerate().map(lap).collect();
+    let mut laps: Vec<_> = items_ms.iter().enumerate().map(lap).collect();
+    if let Some(last) = laps.last_mut() {
+        last.ended_ns = wall_ms * MS;
+    }
     let mut times = Times::default();
     times.note(&laps, 0..wall_ms * MS);
     let share = |(worker, ms): (usize, &u64)| WorkerShare {
@@ -56,7 +60,7 @@ fn a_long_item_that_left_others_idle_is_named() {
     let found = found(&summary, 2, 2);
     assert!(
         found[0].starts_with(
-            "problem: worker 0 was idle 83 % of the time: item 39 alone took 100.0ms of 120.0ms."
+            "problem: worker 0 was idle 83 % of the time: item 39, which ended last, took 100.0ms of 120.0ms alone."
         ),
         "{found:?}"
     );
@@ -64,6 +68,15 @@ fn a_long_item_that_left_others_idle_is_named() {
         found[1].starts_with("hint: As its items are, the batch cannot be more than 1.4 times"),
         "{found:?}"
     );
+}
+
+#[test]
+fn a_long_item_in_the_middle_is_not_what_others_waited_for() {
+    let mut items = vec![1; 40];
+    items[10] = 100;
+    let summary = summary(&items, &[60, 120], 120);
+    let found = found(&summary, 2, 2);
+    assert!(found.iter().all(|it| !it.contains("item 10")), "{found:?}");
 }
 
 #[test]
@@ -114,6 +127,7 @@ fn tiny_items_are_told_and_brief_batches_left_alone() {
         items: 1_000_000,
         worker: 0,
         took_ns: 90_000_000,
+        ended_ns: 90_000_000,
     };
     times.note(&[run], 0..90 * MS);
     let mut summary = summary(&[], &[90], 90);

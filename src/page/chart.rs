@@ -1,6 +1,6 @@
 //! A timeline as the page draws it: no more slices than can be seen, how many lanes were busy when, and who stole from whom.
 
-use crate::timeline::{Activity, Timeline, TimelineEvent};
+use crate::timeline::{Activity, Timeline, TimelineEvent, TimelineLane};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,7 +30,8 @@ const MARK_KINDS: [Activity; 4] = [
 
 /// See the [module](self).
 pub(super) struct Chart<'c> {
-    timeline: &'c Timeline,
+    /// The lanes that are shown, with their places.
+    lanes: Vec<(usize, &'c TimelineLane)>,
     from: Duration,
     to: Duration,
 }
@@ -48,9 +49,26 @@ struct Slice {
 }
 
 impl<'c> Chart<'c> {
-    /// Of what was done from then to then.
-    pub(super) fn new(timeline: &'c Timeline, from: Duration, to: Duration) -> Self {
-        Self { timeline, from, to }
+    /// Of what was done from then to then, by so many workers, and by others if they did anything.
+    pub(super) fn new(
+        timeline: &'c Timeline,
+        workers: usize,
+        from: Duration,
+        to: Duration,
+    ) -> Self {
+        let all = timeline.lanes().iter().enumerate();
+        let is_shown =
+            |(place, lane): &(usize, &TimelineLane)| *place < workers || !lane.events().is_empty();
+        Self {
+            lanes: all.filter(is_shown).collect(),
+            from,
+            to,
+        }
+    }
+
+    /// Which of the lanes that are shown is that of `place`.
+    fn lane_of(&self, place: usize) -> Option<usize> {
+        self.lanes.iter().position(|(shown, _)| *shown == place)
     }
 
     fn span(&self) -> Duration {
@@ -109,11 +127,9 @@ impl<'c> Chart<'c> {
     }
 
     pub(super) fn timeline(&self) -> Value {
-        let lanes = self.timeline.lanes();
-        let all: Vec<_> = lanes
-            .iter()
-            .map(|lane| self.slices(lane.events()))
-            .collect();
+        let lanes = &self.lanes;
+        let slices = |(_, lane): &(usize, &TimelineLane)| self.slices(lane.events());
+        let all: Vec<_> = lanes.iter().map(slices).collect();
         let count: usize = all.iter().map(Vec::len).sum();
         // Of a lane full of the shortest ones there are as many as its share of all.
         let shortest = match count > SLICES {
@@ -130,19 +146,20 @@ impl<'c> Chart<'c> {
             }
         }
         // What was overwritten may have been before.
-        let lacks = |lane: &&crate::timeline::TimelineLane| {
+        let lacks = |lane: &TimelineLane| {
             lane.lost() > 0
                 && lane
                     .events()
                     .first()
                     .is_none_or(|first| first.at > self.from)
         };
-        let lost: u64 = lanes.iter().filter(lacks).map(|lane| lane.lost()).sum();
+        let lost = lanes.iter().filter(|(_, lane)| lacks(lane));
+        let lost: u64 = lost.map(|(_, lane)| lane.lost()).sum();
         json!({
             "begins": 0,
             "ends": self.at(self.to),
             "lost": lost,
-            "lanes": lanes.iter().map(|lane| json!({ "name": lane.name() })).collect::<Vec<_>>(),
+            "lanes": lanes.iter().map(|(_, lane)| json!({ "name": lane.name() })).collect::<Vec<_>>(),
             "slices": slices,
             "kinds": KINDS.map(Activity::name),
             "marks": self.marks(),
@@ -157,7 +174,8 @@ impl<'c> Chart<'c> {
             let all: Vec<_> = self.of(kind).collect();
             let every = all.len().div_ceil(MARKS).max(1);
             marks.extend(all.into_iter().step_by(every).map(|(lane, event)| {
-                let other = event.other.map_or(-1, |other| other as i64);
+                let other = event.other.and_then(|place| self.lane_of(place));
+                let other = other.map_or(-1, |other| other as i64);
                 json!([lane, number, self.at(event.at), other, event.count])
             }));
         }
@@ -165,12 +183,12 @@ impl<'c> Chart<'c> {
     }
 
     fn of(&self, kind: Activity) -> impl Iterator<Item = (usize, &'c TimelineEvent)> {
-        let lanes = self.timeline.lanes().iter().enumerate();
-        lanes.flat_map(move |(lane, it)| {
-            let events = it.events().iter();
+        let lanes = self.lanes.iter().enumerate();
+        lanes.flat_map(move |(number, (_, lane))| {
+            let events = lane.events().iter();
             events
                 .filter(move |it| it.activity == kind)
-                .map(move |it| (lane, it))
+                .map(move |it| (number, it))
         })
     }
 
@@ -178,7 +196,7 @@ impl<'c> Chart<'c> {
     pub(super) fn utilisation(&self) -> Value {
         let step = (self.span() / STEPS as u32).max(Duration::from_nanos(1));
         let mut busy = vec![0.0; STEPS];
-        for lane in self.timeline.lanes() {
+        for (_, lane) in &self.lanes {
             let slices = self.slices(lane.events()).into_iter();
             let outer = slices.filter(|it| it.depth == 0 && it.activity != Activity::Asleep);
             for Slice { begin, end, .. } in outer {
@@ -198,7 +216,7 @@ impl<'c> Chart<'c> {
     pub(super) fn steals(&self) -> Vec<Value> {
         let mut all: BTreeMap<(usize, usize), (u64, u64)> = BTreeMap::new();
         for (thief, event) in self.of(Activity::Steal) {
-            if let Some(victim) = event.other {
+            if let Some(victim) = event.other.and_then(|place| self.lane_of(place)) {
                 let (times, items) = all.entry((thief, victim)).or_default();
                 *times += 1;
                 *items += u64::from(event.count);

@@ -25,7 +25,9 @@ impl<R, E> Page<'_, R, E> {
         let timeline = report.timeline();
         let from = Duration::from_nanos(origin.ran_ns.start);
         let to = Duration::from_nanos(origin.ran_ns.end);
-        let chart = timeline.as_ref().map(|it| Chart::new(it, from, to));
+        let chart = timeline
+            .as_ref()
+            .map(|it| Chart::new(it, origin.threads, from, to));
         let (failures, left_out) = self.failures();
         json!({
             "name": report.name(),

@@ -31,9 +31,14 @@ impl Overview<'_> {
 
     fn data(&self) -> Value {
         let (metrics, total) = (self.metrics, self.metrics.total());
-        let chart = self
-            .timeline
-            .map(|timeline| Chart::new(timeline, Duration::ZERO, metrics.uptime));
+        let chart = self.timeline.map(|timeline| {
+            Chart::new(
+                timeline,
+                metrics.num_threads,
+                Duration::ZERO,
+                metrics.uptime,
+            )
+        });
         let findings = self.findings();
         let findings = findings
             .iter()
@@ -95,7 +100,7 @@ impl Overview<'_> {
         if panics > 0 {
             tell(
                 Level::Problem,
-                format!("{} panicked.", counted(panics, "item")),
+                format!("{} of items panicked.", counted(panics, "run")),
             );
         }
         if metrics.num_threads > self.cpus {

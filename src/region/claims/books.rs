@@ -82,7 +82,10 @@ impl Claims<'_> {
             } else {
                 seat
             };
-            probe.stole(self.worker(), victim, items, self.region.crew.now_ns());
+            // Under one name two threads may work one after the other.
+            if victim != self.worker() {
+                probe.stole(self.worker(), victim, items, self.region.crew.now_ns());
+            }
         }
     }
 
