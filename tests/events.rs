@@ -226,9 +226,9 @@ fn the_runtimes_observer_is_told_of_all_batches_by_number() {
             let (rt, told) = told_of(|builder| builder.num_threads(threads));
             rt.batch(0..10).name("each").for_each(|_| ());
             rt.batch(0..10).name("map").map(|i| i);
-            rt.batch(0..10)
-                .name("run")
-                .run(|i, _| if i < 3 { Err(()) } else { Ok(()) });
+            let run = rt.batch(0..10).name("run");
+            let report = run.run(|i, _| if i < 3 { Err(()) } else { Ok(()) });
+            assert_eq!(report.summary().failed(), 3);
             rt.batch(0..10)
                 .name("fold")
                 .fold(|| 0, |a, b| a + b)

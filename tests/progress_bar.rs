@@ -39,10 +39,11 @@ fn inside() {
             0 => Err(()),
             4 => {
                 let inner = rt.batch(0..1).name("inner").progress_bar();
-                inner.run(|_, _| {
+                let report = inner.run(|_, _| {
                     waits();
                     Ok::<_, ()>(())
                 });
+                assert_eq!(report.summary().done(), 1);
                 Ok(())
             }
             _ => Ok(()),

@@ -248,7 +248,10 @@ fn more_than_can_be_open_at_once_wait_for_their_turn() {
             for (n, handle) in handles.into_iter().enumerate() {
                 assert_eq!(handle.join().summary().done(), n % 7);
             }
-            assert_eq!(sum.load(Ordering::Relaxed), (0..300).map(|n| n % 7).sum());
+            assert_eq!(
+                sum.load(Ordering::Relaxed),
+                (0..300).map(|n| n % 7).sum::<usize>()
+            );
         }
     });
 }
