@@ -224,7 +224,7 @@ fn shared_slices_are_summed_and_merged() {
         wanted.sort_unstable();
         all_around(|rt| {
             rt.install(|| {
-                assert_eq!(sum(&xs), xs.iter().sum());
+                assert_eq!(sum(&xs), xs.iter().sum::<u64>());
                 assert!(sorted(&xs) == wanted);
             });
         });

@@ -58,7 +58,7 @@ fn tasks_are_begun_in_their_order_and_those_of_the_highest_class_first() {
             drop(rt);
             drop(tasks);
             let order = order.lock().unwrap().clone();
-            assert_eq!(order.len(), spawned.iter().sum());
+            assert_eq!(order.len(), spawned.iter().sum::<usize>());
             let highest = (0..3).find(|at| spawned[*at] > 0);
             assert_eq!(order.first().map(|it| it.0), highest, "{order:?}");
             for (at, spawned) in spawned.into_iter().enumerate() {

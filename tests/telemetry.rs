@@ -111,7 +111,14 @@ fn events_that_are_rare_are_serialized_too() {
 
 /// Keeps what it is told, as text: spans, and events with the span they belong to.
 #[derive(Clone, Default)]
-struct Notes(Arc<Mutex<(Vec<String>, Vec<(Option<u64>, String)>)>>);
+struct Notes(Arc<Mutex<Told>>);
+
+#[derive(Default)]
+struct Told {
+    spans: Vec<String>,
+    /// With the span each belongs to.
+    events: Vec<(Option<u64>, String)>,
+}
 
 struct Text(String);
 
@@ -129,7 +136,7 @@ impl tracing::Subscriber for Notes {
     fn new_span(&self, span: &Attributes<'_>) -> Id {
         let mut text = Text(format!("{}: ", span.metadata().name()));
         span.record(&mut text);
-        let spans = &mut self.0.lock().unwrap().0;
+        let spans = &mut self.0.lock().unwrap().spans;
         spans.push(text.0);
         Id::from_u64(spans.len() as u64)
     }
@@ -141,7 +148,7 @@ impl tracing::Subscriber for Notes {
         let mut text = Text(format!("{} ", event.metadata().level()));
         event.record(&mut text);
         let parent = event.parent().map(Id::into_u64);
-        self.0.lock().unwrap().1.push((parent, text.0));
+        self.0.lock().unwrap().events.push((parent, text.0));
     }
 
     fn enter(&self, _span: &Id) {}
@@ -164,7 +171,7 @@ fn a_batch_is_a_span_and_what_goes_wrong_in_it_are_its_events() {
         let retried = rt.batch(0..10).name("retried").retry(retry);
         let report = retried.run(|i, _| if i == 7 { Err(()) } else { Ok(i) });
         assert_eq!(report.summary().failed(), 1);
-        let (spans, events) = &*notes.0.lock().unwrap();
+        let Told { spans, events } = &*notes.0.lock().unwrap();
         let named = |name: &str| -> u64 {
             let name = format!("name=\"{name}\" items=10");
             let found = spans.iter().position(|span| span.contains(&name));
