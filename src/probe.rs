@@ -22,6 +22,8 @@ thread_local! {
 pub(crate) struct Run {
     pub(crate) began_ns: u64,
     pub(crate) took_ns: u64,
+    /// What the longest of them took, as far as can be told.
+    pub(crate) longest_ns: u64,
     pub(crate) items: u32,
     /// The first one, if its number is known.
     pub(crate) first: Option<usize>,
@@ -128,7 +130,7 @@ impl Probe {
             meter.items += items;
             meter.chunks += 1;
             meter.longest_chunk = meter.longest_chunk.max(items);
-            meter.runs.note(run.took_ns / items.max(1), items);
+            meter.runs.note_run(items, run.took_ns, run.longest_ns);
             let waited_ns = run.began_ns.saturating_sub(run.called_ns);
             meter.waits.note(waited_ns, items);
             if run.is_outermost {

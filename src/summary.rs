@@ -155,7 +155,7 @@ impl Summary {
     /// How long the items' runs took, by the clock. Those that were begun again count once for each run, those that were never begun do not count.
     ///
     /// Items so short that a look at the clock would tell (below about 10 µs) are timed together with their neighbours, and count with
-    /// the average. The first item of each participation includes the making of its [state](crate::Batch::with_state).
+    /// the average; if they took much longer than such items did before, one of them counts with what is too much. The first item of each participation includes the making of its [state](crate::Batch::with_state).
     ///
     /// ```
     /// let rt = ganger::Runtime::new()?;
@@ -165,7 +165,8 @@ impl Summary {
     /// });
     /// let summary = report.summary();
     /// println!("p50 {:?}, p99 {:?}, max {:?}", summary.p50(), summary.p99(), summary.max());
-    /// assert_eq!(summary.slowest()[0].items, 42..43);
+    /// assert!(summary.slowest()[0].items.contains(&42));
+    /// assert!(summary.max() >= std::time::Duration::from_millis(19));
     /// # Ok::<(), ganger::BuildError>(())
     /// ```
     pub fn run_times(&self) -> &Latency {

@@ -1,7 +1,8 @@
 //! How long the items of a batch took.
 //!
 //! Nobody reads the clock for an item that takes less than that is worth: such items are timed together, as they were run one after the
-//! other, about 10 µs of them, and count with their average. So the tables here cost what a look at the clock costs, and no more.
+//! other, about 10 µs of them, and count with their average; if they took much longer than such items did before, one of them is taken to be why.
+//! So the tables here cost what a look at the clock costs, and no more.
 
 use crate::latency::Latency;
 use smallvec::SmallVec;
@@ -22,11 +23,13 @@ pub(crate) struct Lap {
     pub(crate) items: u32,
     pub(crate) worker: u32,
     pub(crate) took_ns: u64,
+    /// What the longest of them took, as far as can be told.
+    pub(crate) longest_ns: u64,
     /// By the runtime's clock.
     pub(crate) ended_ns: u64,
 }
 
-/// An item that took long, or several that were so short that they were timed together. See [`Summary::slowest`](crate::Summary::slowest).
+/// An item that took long, or several that were timed together, and of which one must have taken long. See [`Summary::slowest`](crate::Summary::slowest).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Slow {
@@ -74,7 +77,7 @@ impl Times {
 
     fn keep_slowest(&mut self, laps: &[Lap]) {
         for lap in laps {
-            let longer = |other: &Lap| other.took_ns >= lap.took_ns;
+            let longer = |other: &Lap| other.longest_ns >= lap.longest_ns;
             let at = self.slowest.partition_point(longer);
             if at < SLOWEST {
                 self.slowest.truncate(SLOWEST - 1);
@@ -116,8 +119,7 @@ impl Times {
 
 fn fold(latency: &mut Latency, laps: &[Lap]) {
     for lap in laps {
-        let items = u64::from(lap.items.max(1));
-        latency.note(lap.took_ns / items, items);
+        latency.note_run(u64::from(lap.items), lap.took_ns, lap.longest_ns);
     }
 }
 
@@ -131,6 +133,7 @@ mod tests {
             items: 1,
             worker: 0,
             took_ns,
+            longest_ns: took_ns,
             ended_ns: took_ns,
         }
     }
@@ -159,13 +162,15 @@ mod tests {
         let mut times = Times::default();
         let run = Lap {
             items: 100,
+            longest_ns: 100,
             ..lap(50, 10_000)
         };
         times.note(&[run, lap(7, 5_000)], 10..20_000);
         assert_eq!(times.latency().count(), 101);
         let median = times.latency().quantile(0.5).expect("there are some");
         assert!((99..=101).contains(&median.as_nanos()), "{median:?}");
-        assert_eq!(times.slowest()[0].items, 50..150);
+        assert_eq!(times.slowest()[0].items, 7..8);
+        assert_eq!(times.slowest()[1].items, 50..150);
         assert_eq!(times.span(), Some(Duration::from_nanos(19_990)));
     }
 }

@@ -243,7 +243,7 @@ where
     fn stop_the_clock(&mut self) -> End {
         if self.is_timed_alone() {
             let took_ns = self.overseen.crew.now_ns().saturating_sub(self.began_ns);
-            self.watch.note(self.item.0, 1, self.began_ns, took_ns);
+            self.watch.one(self.item.0, self.began_ns, took_ns);
         }
         self.sentry.as_mut().map_or(End::InTime, Sentry::end)
     }

@@ -32,21 +32,35 @@ impl<'t> Stopwatch<'t> {
     #[inline]
     pub(super) fn lap(&mut self, base: usize, lap: Lap) {
         let first = base + lap.first as usize;
-        self.note(first, lap.items, lap.began_ns, lap.took_ns);
+        self.push(first, lap);
     }
 
-    /// `items` that were run one after the other.
+    /// A run of one item.
     #[inline]
-    pub(super) fn note(&mut self, first: usize, items: u32, began_ns: u64, took_ns: u64) {
+    pub(super) fn one(&mut self, index: usize, began_ns: u64, took_ns: u64) {
+        let lap = Lap {
+            first: 0,
+            items: 1,
+            began_ns,
+            took_ns,
+            longest_ns: took_ns,
+        };
+        self.push(index, lap);
+    }
+
+    #[inline]
+    fn push(&mut self, first: usize, lap: Lap) {
+        let ended_ns = lap.began_ns + lap.took_ns;
         self.laps.push(times::Lap {
             first,
-            items,
+            items: lap.items,
             worker: self.worker,
-            took_ns,
-            ended_ns: began_ns + took_ns,
+            took_ns: lap.took_ns,
+            longest_ns: lap.longest_ns,
+            ended_ns,
         });
-        let since_ns = self.ran_ns.as_ref().map_or(began_ns, |ran| ran.start);
-        self.ran_ns = Some(since_ns..began_ns + took_ns);
+        let since_ns = self.ran_ns.as_ref().map_or(lap.began_ns, |ran| ran.start);
+        self.ran_ns = Some(since_ns..ended_ns);
         if self.laps.len() == FULL {
             self.tell();
         }

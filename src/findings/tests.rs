@@ -11,6 +11,7 @@ fn summary(items_ms: &[u64], busy_ms: &[u64], wall_ms: u64) -> Summary {
         items: 1,
         worker: 0,
         took_ns: ms * MS,
+        longest_ns: ms * MS,
         ended_ns: 0,
     };
     let mut laps: Vec<_> = items_ms.iter().enumerate().map(lap).collect();
@@ -127,6 +128,7 @@ fn tiny_items_are_told_and_brief_batches_left_alone() {
         items: 1_000_000,
         worker: 0,
         took_ns: 90_000_000,
+        longest_ns: 90,
         ended_ns: 90_000_000,
     };
     times.note(&[run], 0..90 * MS);

@@ -73,6 +73,19 @@ impl Sizer {
         }
     }
 
+    /// What the longest of `items` took, which took `ns` together and were not timed one by one. If that is much more than was believed, one of them
+    /// is taken to be why: rare long items among short ones are what a user wants to know of. (Where all have become longer it is wrong by
+    /// what a chunk lasts, once, because the next chunk is shorter.)
+    #[inline]
+    pub(crate) fn longest_ns(&self, items: u32, ns: u64) -> u64 {
+        let average = ns / u64::from(items.max(1));
+        if self.is_known && items > 1 && average as f32 > SURPRISE * self.ns_per_item {
+            ns.saturating_sub((self.ns_per_item * (items - 1) as f32) as u64)
+        } else {
+            average
+        }
+    }
+
     /// Whether `items` that have ended are worth a look at the clock.
     #[inline]
     pub(crate) fn is_due(&self, items: u32) -> bool {
@@ -101,6 +114,16 @@ pub(crate) fn worth_giving_back(done: u32, ns: u64, rest: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_long_item_among_short_ones_is_told_from_them() {
+        let sizer = proven(100.0);
+        assert_eq!(sizer.longest_ns(100, 12_000), 120);
+        assert_eq!(sizer.longest_ns(100, 20_010_000), 20_000_100);
+        assert_eq!(sizer.longest_ns(1, 20_000_000), 20_000_000);
+        // Nothing is known yet.
+        assert_eq!(Sizer::new(None).longest_ns(10, 1_000_000), 100_000);
+    }
 
     fn proven(ns_per_item: f32) -> Sizer {
         let mut sizer = Sizer::new(Some(ns_per_item));

@@ -11,6 +11,8 @@ pub(crate) struct Lap {
     pub(crate) items: u32,
     pub(crate) began_ns: u64,
     pub(crate) took_ns: u64,
+    /// What the longest of them took, as far as can be told.
+    pub(crate) longest_ns: u64,
 }
 
 impl Claims<'_> {
@@ -33,6 +35,7 @@ impl Claims<'_> {
         let now_ns = self.region.crew.now_ns();
         let took_ns = now_ns.saturating_sub(self.unbooked_since_ns);
         let items = std::mem::take(&mut self.unbooked);
+        let longest_ns = self.sizer.longest_ns(items, took_ns);
         self.sizer.observe(items, took_ns);
         self.share.items += u64::from(items);
         self.share.busy_ns += took_ns;
@@ -41,6 +44,7 @@ impl Claims<'_> {
             items,
             began_ns: self.unbooked_since_ns,
             took_ns,
+            longest_ns,
         });
         if let Some(probe) = &self.region.crew.probe
             && let Some(lap) = self.lap
@@ -51,6 +55,7 @@ impl Claims<'_> {
                 &Run {
                     began_ns: lap.began_ns,
                     took_ns,
+                    longest_ns,
                     items,
                     first: label.base.map(|base| base + lap.first as usize),
                     batch: label.batch,
