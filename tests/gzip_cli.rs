@@ -384,15 +384,52 @@ fn the_json_summary_adds_up() {
 }
 
 #[test]
-fn a_summary_that_cannot_be_written_is_an_error() {
-    for (path, says) in [
-        ("/dev/full", "gzip: /dev/full: No space left on device\n"),
-        ("/no/dir", "gzip: /no/dir: No such file or directory\n"),
-    ] {
-        let run = pass(&["--json", path], b"data").exits(1);
-        assert_eq!(String::from_utf8_lossy(&run.stderr), says);
-        pass(&["-d"], &run.stdout).exits(0).prints("data");
+fn a_file_about_the_run_that_cannot_be_written_is_an_error() {
+    for flag in ["--json", "--trace"] {
+        for (path, says) in [
+            ("/dev/full", "gzip: /dev/full: No space left on device\n"),
+            ("/no/dir", "gzip: /no/dir: No such file or directory\n"),
+        ] {
+            let run = pass(&[flag, path], b"data").exits(1);
+            assert_eq!(String::from_utf8_lossy(&run.stderr), says);
+            pass(&["-d"], &run.stdout).exits(0).prints("data");
+        }
     }
+}
+
+/// Two files are two streams; the third is none.
+#[test]
+fn a_trace_has_a_stream_for_each_file_however_the_run_ends() {
+    let folder = folder(&[("a", &text(500_000)), ("b", b"short")]);
+    let mut command = ours();
+    command.args(["-k", "a", "b", "missing", "--trace", "trace"]);
+    run(command.current_dir(&folder), b"").exits(1);
+    let blocks = 500_000_u64.div_ceil(128 << 10) + 1;
+    let trace = folder.path().join("trace");
+    assert_eq!(cli::traced(&trace, "gzip"), (2, blocks));
+    // A stream has no report.
+    pass(&["--report", "page"], b"").exits(2).says("--report");
+}
+
+#[test]
+fn a_log_tells_of_streams_and_blocks() {
+    let log = |level| {
+        let mut lines = pass(&["-p1", "--log", level], b"data").exits(0).log("gzip");
+        for line in &mut lines {
+            let end = line.find(" after ").or(line.find(" on worker "));
+            line.truncate(end.unwrap_or(line.len()));
+        }
+        lines.sort();
+        lines
+    };
+    assert_eq!(log("warn"), [""; 0]);
+    let (begins, ended) = (
+        "info: batch 1 (gzip) begins: a stream",
+        "info: batch 1 (gzip) has ended",
+    );
+    assert_eq!(log("info"), [begins, ended]);
+    let done = "debug: batch 1: block 0: done, in run 1";
+    assert_eq!(log("debug"), [done, begins, ended]);
 }
 
 #[test]
@@ -406,6 +443,8 @@ fn a_shell_completes_every_flag() {
         "--threads",
         "--blocksize",
         "--best",
+        "--trace",
+        "--log",
         "--json",
         "--completions",
         "--help",

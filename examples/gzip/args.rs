@@ -53,7 +53,7 @@ pub(crate) struct Args {
     processes: Option<NonZeroUsize>,
 
     #[command(flatten)]
-    flags: Flags,
+    pub(crate) flags: Flags,
 
     /// Size of a block, in KiB
     #[arg(short, long, value_name = "KIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(32..=65536))]

@@ -42,9 +42,8 @@ use clap::Parser;
 use ending::Ending;
 use std::process::ExitCode;
 use std::time::Instant;
-use support::json;
+use support::message::is_fine;
 use support::program::Program;
-use support::reason::reason;
 use totals::Totals;
 
 const PROGRAM: Program = Program {
@@ -70,11 +69,10 @@ fn run(args: &Args) -> Result<ExitCode, String> {
             break;
         }
     }
-    if let Some(to) = &args.json.to {
-        let seconds = started.elapsed().as_secs_f64();
-        let totals = totals.json(runtime.current_num_threads(), seconds);
-        if let Err(error) = json::write(to, &totals) {
-            ending::say(Some(to.as_os_str()), &reason(&error));
+    let seconds = started.elapsed().as_secs_f64();
+    let summary = || totals.json(runtime.current_num_threads(), seconds);
+    for written in [args.json.write(summary), args.flags.trace.write(&runtime)] {
+        if !is_fine(written) {
             worst = Ending::Failed;
         }
     }

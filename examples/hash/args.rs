@@ -9,7 +9,9 @@ use crate::PROGRAM;
 use crate::support::completions::Completions;
 use crate::support::flags::Flags;
 use crate::support::json::Json;
-use crate::support::progress::Progress;
+use crate::support::log::Level;
+use crate::support::progress::{Progress, When};
+use crate::support::report::Report;
 
 /// Print or verify checksums of files and of whole directory trees, in parallel.
 ///
@@ -59,7 +61,10 @@ pub(crate) struct Args {
     pub(crate) json: Json,
 
     #[command(flatten)]
-    pub(crate) progress: Progress,
+    pub(crate) report: Report,
+
+    #[command(flatten)]
+    progress: Progress,
 
     #[command(flatten)]
     completions: Completions,
@@ -71,6 +76,14 @@ impl Args {
             vec![OsString::from(".")]
         } else {
             self.given.clone()
+        }
+    }
+
+    pub(crate) fn progress(&self) -> When {
+        match self.progress.when {
+            // Lines of the log would land in it.
+            When::Auto if self.flags.log.tells(Level::Error) => When::Never,
+            when => when,
         }
     }
 }
