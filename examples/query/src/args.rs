@@ -12,6 +12,7 @@ use crate::catalog::MOST_SHARDS;
 use crate::support::completions::Completions;
 use crate::support::duration;
 use crate::support::flags::Flags;
+use crate::support::report::Report;
 
 /// Keep tables in several files of SQLite and query all of them at once.
 ///
@@ -42,6 +43,17 @@ pub(crate) enum Command {
     Serve(Serve),
 }
 
+impl Command {
+    /// Of one batch: a server has one for each statement.
+    pub(crate) fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Load(load) => Some(&load.report),
+            Self::Sql(sql) => Some(&sql.report),
+            Self::Serve(_) => None,
+        }
+    }
+}
+
 /// Put a CSV file into a database as a new table, and make the database if there is none
 ///
 /// The first line has the names of the columns. A column is INTEGER or REAL if all of its values are, else TEXT. If anything goes
@@ -69,6 +81,10 @@ pub(crate) struct Load {
     /// Value that means NULL; may be repeated [default: NA, and nothing at all]
     #[arg(long, value_name = "TEXT")]
     pub(crate) null: Vec<String>,
+
+    // It has an item for each shard.
+    #[command(flatten)]
+    pub(crate) report: Report,
 }
 
 /// Answer one SELECT
@@ -94,8 +110,12 @@ pub(crate) struct Sql {
     pub(crate) json: bool,
 
     /// Print what the shards would be asked, and what would become of their rows, instead of doing it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "report")]
     pub(crate) explain: bool,
+
+    // As that of a load.
+    #[command(flatten)]
+    pub(crate) report: Report,
 }
 
 /// Answer statements as they come, many at a time
