@@ -66,6 +66,17 @@ impl App {
         self.is_ending.store(true, Ordering::Relaxed);
     }
 
+    /// Writes what the workers did, if that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn trace(&self) -> Result<(), String> {
+        let trace = &self.settings.flags.trace;
+        let runtime = self.engine.runtime();
+        runtime.map_or(Ok(()), |runtime| trace.write(runtime))
+    }
+
     /// Ends the workers. Waits no longer than `timeout` for work that nobody waits for any more.
     pub fn shut_down(self, timeout: Duration) {
         self.engine.shut_down(timeout);

@@ -108,12 +108,17 @@ impl Engine {
         }
     }
 
-    /// What ganger says of its workers.
-    pub(crate) fn health(&self) -> Option<Health> {
+    /// That of ganger.
+    pub(crate) fn runtime(&self) -> Option<&Runtime> {
         match &self.runner {
-            Runner::Ganger(runtime) => Some(runtime.health()),
+            Runner::Ganger(runtime) => Some(runtime),
             Runner::Tokio(_) | Runner::Rayon(..) => None,
         }
+    }
+
+    /// What ganger says of its workers.
+    pub(crate) fn health(&self) -> Option<Health> {
+        self.runtime().map(Runtime::health)
     }
 
     pub(crate) fn check_room(&self, weight: Weight) -> Result<(), Full> {

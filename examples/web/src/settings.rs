@@ -7,6 +7,7 @@ use clap::{Args, Command, FromArgMatches, ValueEnum};
 
 use crate::support;
 use crate::support::flags::Flags;
+use crate::support::log::Level;
 
 /// Who does the CPU work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -85,6 +86,14 @@ impl Settings {
     ///
     /// A message that says which setting is meant.
     pub fn check(&self) -> Result<(), String> {
+        let flags = &self.flags;
+        let asks = flags.trace.to.is_some() || flags.log.tells(Level::Error);
+        if asks && self.engine != Kind::Ganger {
+            let engine = self.engine.name();
+            return Err(format!(
+                "--trace and --log tell what ganger does, and not --engine {engine}"
+            ));
+        }
         let (reserve, queue) = (self.reserve(), self.queue);
         if reserve >= queue.get() {
             return Err(format!(
