@@ -4,6 +4,8 @@ use crate::PROGRAM;
 use crate::support::completions::Completions;
 use crate::support::flags::{Flags, threads};
 use crate::support::json::Json;
+use crate::support::log::Log;
+use crate::support::trace::Trace;
 use clap::{ArgGroup, Parser};
 use ganger::Runtime;
 use std::ffi::{OsStr, OsString};
@@ -53,7 +55,7 @@ pub(crate) struct Args {
     processes: Option<NonZeroUsize>,
 
     #[command(flatten)]
-    pub(crate) flags: Flags,
+    flags: Flags,
 
     /// Size of a block, in KiB
     #[arg(short, long, value_name = "KIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(32..=65536))]
@@ -82,6 +84,12 @@ pub(crate) struct Args {
     nine: bool,
 
     #[command(flatten)]
+    pub(crate) trace: Trace,
+
+    #[command(flatten)]
+    pub(crate) log: Log,
+
+    #[command(flatten)]
     pub(crate) json: Json,
 
     #[command(flatten)]
@@ -90,9 +98,12 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn runtime(&self) -> Result<Runtime, String> {
-        self.flags.runtime(|builder| match self.processes {
-            Some(threads) => builder.num_threads(threads.get()),
-            None => builder,
+        self.flags.runtime(|builder| {
+            let builder = self.log.watch(self.trace.watch(builder));
+            match self.processes {
+                Some(threads) => builder.num_threads(threads.get()),
+                None => builder,
+            }
         })
     }
 

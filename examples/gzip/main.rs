@@ -71,7 +71,7 @@ fn run(args: &Args) -> Result<ExitCode, String> {
     }
     let seconds = started.elapsed().as_secs_f64();
     let summary = || totals.json(runtime.current_num_threads(), seconds);
-    for written in [args.json.write(summary), args.flags.trace.write(&runtime)] {
+    for written in [args.json.write(summary), args.trace.write(&runtime)] {
         if !is_fine(written) {
             worst = Ending::Failed;
         }

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, runtime: &Runtime, list: &Path) -> bool {
 
     let files = files(&entries);
     let progress = Progress::new(args.progress(), &files);
-    let report = digest::batch(runtime, &files, args.algorithm, &progress, args.flags.log);
+    let report = digest::batch(runtime, &files, args.algorithm, &progress, args.log);
     progress.finish();
     let seconds = started.elapsed().as_secs_f64();
 

@@ -68,12 +68,15 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<ExitCode, String> {
-    let runtime = args.flags.runtime(|builder| args.report.watch(builder))?;
+    let runtime = args.flags.runtime(|builder| {
+        let builder = args.log.watch(args.trace.watch(builder));
+        args.report.watch(builder)
+    })?;
     let clean = match &args.check {
         Some(list) => check::run(args, &runtime, list),
         None => hash(args, &runtime),
     };
-    let traced = is_fine(args.flags.trace.write(&runtime));
+    let traced = is_fine(args.trace.write(&runtime));
     Ok(ExitCode::from(u8::from(!(clean && traced))))
 }
 
@@ -88,7 +91,7 @@ fn hash(args: &Args, runtime: &Runtime) -> bool {
 
     let files = &listing.files;
     let progress = Progress::new(args.progress(), files);
-    let report = digest::batch(runtime, files, args.algorithm, &progress, args.flags.log);
+    let report = digest::batch(runtime, files, args.algorithm, &progress, args.log);
     progress.finish();
     let seconds = started.elapsed().as_secs_f64();
 

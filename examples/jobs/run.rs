@@ -106,7 +106,8 @@ fn carry_out(args: &Args, work: &Work, joblog: Option<Joblog>) -> Result<u8, Str
     let collector = Collector::new(&stop, desk);
     let runtime = args.flags.runtime(|builder| {
         let builder = builder.num_threads(jobs).pinning(Pinning::Off);
-        args.report.watch(builder.run_on_caller(false))
+        let builder = builder.run_on_caller(false);
+        args.report.watch(args.log.watch(args.trace.watch(builder)))
     })?;
     if let Some(lost) = runtime.workers().iter().find_map(ganger::WorkerInfo::lost) {
         say(&format!("fewer than {jobs} jobs run at once: {lost}"));
@@ -115,7 +116,7 @@ fn carry_out(args: &Args, work: &Work, joblog: Option<Joblog>) -> Result<u8, Str
 
     let started = Instant::now();
     let turns = Turns::new(work);
-    let report = runner::run(&runtime, &turns, work, &collector, &stop, args.flags.log);
+    let report = runner::run(&runtime, &turns, work, &collector, &stop, args.log);
     let seconds = started.elapsed().as_secs_f64();
 
     let (tally, mut code) = collector.finish();
@@ -142,7 +143,7 @@ fn carry_out(args: &Args, work: &Work, joblog: Option<Joblog>) -> Result<u8, Str
     for written in [
         args.json.write(|| totals.json()),
         args.report.write(&report, label, Trouble::to_string),
-        args.flags.trace.write(&runtime),
+        args.trace.write(&runtime),
     ] {
         if !is_fine(written) {
             code = TROUBLE;

@@ -6,21 +6,12 @@ use std::thread;
 use clap::Args;
 use ganger::{Builder, Runtime};
 
-use super::log::Log;
-use super::trace::Trace;
-
 #[derive(Args, Clone, Debug, Default)]
 pub struct Flags {
     // Global, for programs with subcommands.
     /// How many threads work, at least 1 [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = threads, global = true)]
     pub threads: Option<NonZeroUsize>,
-
-    #[command(flatten)]
-    pub trace: Trace,
-
-    #[command(flatten)]
-    pub log: Log,
 }
 
 impl Flags {
@@ -32,7 +23,7 @@ impl Flags {
 
     /// The runtime that these flags ask for. What `own` sets, for the program, comes after them.
     pub fn runtime(&self, own: impl FnOnce(Builder) -> Builder) -> Result<Runtime, String> {
-        let mut builder = self.log.watch(self.trace.watch(Runtime::builder()));
+        let mut builder = Runtime::builder();
         if let Some(threads) = self.threads {
             builder = builder.num_threads(threads.get());
         }

@@ -1,9 +1,9 @@
 //! What the example programs have in common: flags, messages, and how a run ends. Each program includes this file, and says
 //! in `crate::PROGRAM` who it is.
 //!
-//! Every program takes [`Completions`](completions::Completions) and [`Flags`](flags::Flags), which has [`Trace`](trace::Trace) and
-//! [`Log`](log::Log); those that have something to show or to sum up also [`Progress`](progress::Progress), [`Json`](json::Json)
-//! and [`Report`](report::Report).
+//! Every program takes [`Completions`](completions::Completions) and [`Flags`](flags::Flags); those that have something to show, to sum up
+//! or to give account of also [`Progress`](progress::Progress), [`Json`](json::Json), [`Trace`](trace::Trace), [`Log`](log::Log) and
+//! [`Report`](report::Report).
 
 #![allow(
     dead_code,

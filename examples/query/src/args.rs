@@ -12,7 +12,9 @@ use crate::catalog::MOST_SHARDS;
 use crate::support::completions::Completions;
 use crate::support::duration;
 use crate::support::flags::Flags;
+use crate::support::log::Log;
 use crate::support::report::Report;
+use crate::support::trace::Trace;
 
 /// Keep tables in several files of SQLite and query all of them at once.
 ///
@@ -31,6 +33,12 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) flags: Flags,
+
+    #[command(flatten)]
+    pub(crate) trace: Trace,
+
+    #[command(flatten)]
+    pub(crate) log: Log,
 
     #[command(flatten)]
     completions: Completions,

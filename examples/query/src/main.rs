@@ -60,18 +60,22 @@ fn main() -> ExitCode {
     ending::of(run(&Args::parse()))
 }
 
-fn run(Args { command, flags, .. }: &Args) -> Result<ExitCode, String> {
-    let runtime = flags.runtime(|builder| match command.report() {
-        Some(report) => report.watch(builder),
-        None => builder,
+fn run(args: &Args) -> Result<ExitCode, String> {
+    let (command, log) = (&args.command, args.log);
+    let runtime = args.flags.runtime(|builder| {
+        let builder = log.watch(args.trace.watch(builder));
+        match command.report() {
+            Some(report) => report.watch(builder),
+            None => builder,
+        }
     })?;
     let runtime = Arc::new(runtime);
     let code = ending::of(match command {
-        Command::Load(args) => load(args, &runtime, flags.log),
-        Command::Sql(args) => Ok(sql::run(args, runtime.clone(), flags.log)),
-        Command::Serve(args) => serve::run(args, runtime.clone(), flags.log),
+        Command::Load(args) => load(args, &runtime, log),
+        Command::Sql(args) => Ok(sql::run(args, runtime.clone(), log)),
+        Command::Serve(args) => serve::run(args, runtime.clone(), log),
     });
-    match is_fine(flags.trace.write(&runtime)) {
+    match is_fine(args.trace.write(&runtime)) {
         true => Ok(code),
         false => Ok(ExitCode::FAILURE),
     }

@@ -72,7 +72,7 @@ impl App {
     ///
     /// If the file cannot be written.
     pub fn trace(&self) -> Result<(), String> {
-        let trace = &self.settings.flags.trace;
+        let trace = &self.settings.trace;
         let runtime = self.engine.runtime();
         runtime.map_or(Ok(()), |runtime| trace.write(runtime))
     }

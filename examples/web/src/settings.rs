@@ -7,7 +7,8 @@ use clap::{Args, Command, FromArgMatches, ValueEnum};
 
 use crate::support;
 use crate::support::flags::Flags;
-use crate::support::log::Level;
+use crate::support::log::{Level, Log};
+use crate::support::trace::Trace;
 
 /// Who does the CPU work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,6 +42,12 @@ pub struct Settings {
 
     #[command(flatten)]
     pub flags: Flags,
+
+    #[command(flatten)]
+    pub trace: Trace,
+
+    #[command(flatten)]
+    pub log: Log,
 
     /// How many threads work at most with --engine spawn-blocking, in place of --threads [default: tokio's own, 512]
     #[arg(long, value_name = "N")]
@@ -86,8 +93,7 @@ impl Settings {
     ///
     /// A message that says which setting is meant.
     pub fn check(&self) -> Result<(), String> {
-        let flags = &self.flags;
-        let asks = flags.trace.to.is_some() || flags.log.tells(Level::Error);
+        let asks = self.trace.to.is_some() || self.log.tells(Level::Error);
         if asks && self.engine != Kind::Ganger {
             let engine = self.engine.name();
             return Err(format!(
