@@ -2,7 +2,7 @@
 //!
 //! The program under test is `target/PROFILE/examples/hash`, which `cargo test` builds before
 //! it runs any test. After `cargo test --test hash_cli` alone it may be absent or old: run
-//! `cargo build --example hash` first.
+//! `cargo build --example hash` first, with `--features report` if these tests have it.
 //!
 //! Where the tools exist, the output is compared with that of `sha256sum` and `b3sum`.
 

@@ -2,7 +2,7 @@
 //!
 //! The program under test is `target/PROFILE/examples/jobs`, which `cargo test` builds before
 //! it runs any test. After `cargo test --test jobs_cli` alone it may be absent or old: run
-//! `cargo build --example jobs` first.
+//! `cargo build --example jobs` first, with `--features report` if these tests have it.
 //!
 //! Where GNU parallel is installed, both programs get the same command line and are compared.
 //! Jobs and tests signal each other by named pipes.
