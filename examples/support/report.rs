@@ -11,7 +11,8 @@ use ganger::Builder;
 pub struct Report {
     /// Write a report of the run to FILE as HTML: what was slow, what failed, who did what
     ///
-    /// One file that needs no other and no network. FILE is replaced.
+    /// One file that needs no other and no network, with the timeline. FILE is replaced. The program must have been built with the feature
+    /// report.
     #[arg(id = "report", long = "report", value_name = "FILE", value_parser = Page)]
     pub to: Option<PathBuf>,
 }
