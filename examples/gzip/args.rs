@@ -5,6 +5,7 @@ use crate::support::completions::Completions;
 use crate::support::flags::{Flags, threads};
 use crate::support::json::Json;
 use crate::support::log::Log;
+use crate::support::report::Report;
 use crate::support::trace::Trace;
 use clap::{ArgGroup, Parser};
 use ganger::Runtime;
@@ -93,6 +94,9 @@ pub(crate) struct Args {
     pub(crate) json: Json,
 
     #[command(flatten)]
+    pub(crate) report: Report,
+
+    #[command(flatten)]
     completions: Completions,
 }
 
@@ -100,6 +104,7 @@ impl Args {
     pub(crate) fn runtime(&self) -> Result<Runtime, String> {
         self.flags.runtime(|builder| {
             let builder = self.log.watch(self.trace.watch(builder));
+            let builder = self.report.watch(builder);
             match self.processes {
                 Some(threads) => builder.num_threads(threads.get()),
                 None => builder,

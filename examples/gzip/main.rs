@@ -16,7 +16,7 @@
 //!    the trailer behind them. So memory does not depend on the length of the input, and the result is one member of gzip, which any
 //!    program can read.
 //! 4. Decompressing: `inflate`, on one thread, as the format allows nothing else.
-//! 5. `totals` adds up the run, for `--json`; `meter` counts the bytes.
+//! 5. `totals` adds up the run, for `--json`; `meter` counts the bytes. Each file is a stream, so `--report` is of the whole runtime.
 //!
 //! What differs from gzip: no prompts (an output that exists is not overwritten without `-f`), no `-l`, `-r`, `-S`, `.Z`, and no
 //! environment variables; and `-1` is the second level of zlib-rs, whose first is another algorithm, with a larger output than gzip's. A signal that ends the program leaves the input, and nothing else; SIGKILL also a temporary file, `.gzip-*`.
@@ -71,7 +71,11 @@ fn run(args: &Args) -> Result<ExitCode, String> {
     }
     let seconds = started.elapsed().as_secs_f64();
     let summary = || totals.json(runtime.current_num_threads(), seconds);
-    for written in [args.json.write(summary), args.trace.write(&runtime)] {
+    for written in [
+        args.json.write(summary),
+        args.report.write_of(&runtime),
+        args.trace.write(&runtime),
+    ] {
         if !is_fine(written) {
             worst = Ending::Failed;
         }

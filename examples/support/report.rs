@@ -1,11 +1,11 @@
-//! What became of a batch, as a page: `--report`.
+//! What became of a batch, or what a runtime has done, as a page: `--report`.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
 use clap::{Arg, Args, Command, Error};
-use ganger::Builder;
+use ganger::{Builder, Runtime};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct Report {
@@ -18,15 +18,15 @@ pub struct Report {
 }
 
 impl Report {
-    /// The page shows the timeline, so that has to be recorded.
+    /// The page shows the timeline, and of a runtime its figures: they have to be recorded.
     pub fn watch(&self, builder: Builder) -> Builder {
         match self.to {
-            Some(_) => builder.trace(ganger::Trace::default()),
+            Some(_) => builder.metrics(true).trace(ganger::Trace::default()),
             None => builder,
         }
     }
 
-    /// Writes the file, if that was asked for. Items are called as `label` says, errors as `explain` does.
+    /// Writes the page of a batch, if that was asked for. Items are called as `label` says, errors as `explain` does.
     #[cfg(feature = "report")]
     pub fn write<R, E>(
         &self,
@@ -42,7 +42,18 @@ impl Report {
             .map_err(|error| super::message::about(to, &error))
     }
 
-    /// The flag was refused.
+    /// Writes the page of a runtime, if that was asked for: of a program that has many batches, or none.
+    #[cfg(feature = "report")]
+    pub fn write_of(&self, runtime: &Runtime) -> Result<(), String> {
+        let Some(to) = &self.to else {
+            return Ok(());
+        };
+        runtime
+            .save_html(crate::PROGRAM.name, to)
+            .map_err(|error| super::message::about(to, &error))
+    }
+
+    /// The flag was refused. So it was below.
     #[cfg(not(feature = "report"))]
     pub fn write<R, E>(
         &self,
@@ -50,6 +61,11 @@ impl Report {
         _label: impl Fn(usize) -> String,
         _explain: impl Fn(&E) -> String,
     ) -> Result<(), String> {
+        Ok(())
+    }
+
+    #[cfg(not(feature = "report"))]
+    pub fn write_of(&self, _runtime: &Runtime) -> Result<(), String> {
         Ok(())
     }
 }

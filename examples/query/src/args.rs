@@ -52,12 +52,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Of one batch: a server has one for each statement.
-    pub(crate) fn report(&self) -> Option<&Report> {
+    pub(crate) fn report(&self) -> &Report {
         match self {
-            Self::Load(load) => Some(&load.report),
-            Self::Sql(sql) => Some(&sql.report),
-            Self::Serve(_) => None,
+            Self::Load(load) => &load.report,
+            Self::Sql(sql) => &sql.report,
+            Self::Serve(serve) => &serve.report,
         }
     }
 }
@@ -155,6 +154,10 @@ pub(crate) struct Serve {
     /// How many statements run at once; further ones wait
     #[arg(long, value_name = "N", default_value = "16")]
     pub(crate) at_once: NonZeroUsize,
+
+    // Of the whole runtime: each statement is a batch.
+    #[command(flatten)]
+    pub(crate) report: Report,
 }
 
 /// How statements are answered.

@@ -64,10 +64,7 @@ fn run(args: &Args) -> Result<ExitCode, String> {
     let (command, log) = (&args.command, args.log);
     let runtime = args.flags.runtime(|builder| {
         let builder = log.watch(args.trace.watch(builder));
-        match command.report() {
-            Some(report) => report.watch(builder),
-            None => builder,
-        }
+        command.report().watch(builder)
     })?;
     let runtime = Arc::new(runtime);
     let code = ending::of(match command {

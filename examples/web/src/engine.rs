@@ -65,6 +65,7 @@ impl Engine {
                 // Not pinned: the async threads are as welcome on each CPU as they are.
                 let runtime = settings.flags.runtime(|builder| {
                     let builder = settings.log.watch(settings.trace.watch(builder));
+                    let builder = settings.report.watch(builder);
                     let builder = builder.num_threads(threads).pinning(Pinning::Off);
                     let builder = builder.queue_limit(limit);
                     builder.start_handler(move |worker| desks.seat(worker))

@@ -78,11 +78,11 @@ fn run(args: &Serve) -> Result<ExitCode, String> {
     if all_answered == Ok(false) {
         message::say(&format!("{} accepted requests had no answer", app.open()));
     }
-    let is_traced = message::is_fine(app.trace());
+    let is_written = app.give_account();
     if let Some(app) = Arc::into_inner(app) {
         app.shut_down(LAST_WORK);
     }
-    Ok(ExitCode::from(u8::from(!(all_answered? && is_traced))))
+    Ok(ExitCode::from(u8::from(!(all_answered? && is_written))))
 }
 
 async fn listen(address: SocketAddr, app: Arc<App>) -> std::io::Result<bool> {

@@ -8,6 +8,7 @@ use clap::{Args, Command, FromArgMatches, ValueEnum};
 use crate::support;
 use crate::support::flags::Flags;
 use crate::support::log::{Level, Log};
+use crate::support::report::Report;
 use crate::support::trace::Trace;
 
 /// Who does the CPU work.
@@ -48,6 +49,10 @@ pub struct Settings {
 
     #[command(flatten)]
     pub log: Log,
+
+    // Of the whole runtime: requests are tasks.
+    #[command(flatten)]
+    pub report: Report,
 
     /// How many threads work at most with --engine spawn-blocking, in place of --threads [default: tokio's own, 512]
     #[arg(long, value_name = "N")]
@@ -93,11 +98,11 @@ impl Settings {
     ///
     /// A message that says which setting is meant.
     pub fn check(&self) -> Result<(), String> {
-        let asks = self.trace.to.is_some() || self.log.tells(Level::Error);
-        if asks && self.engine != Kind::Ganger {
+        let asks = self.trace.to.is_some() || self.report.to.is_some();
+        if (asks || self.log.tells(Level::Error)) && self.engine != Kind::Ganger {
             let engine = self.engine.name();
             return Err(format!(
-                "--trace and --log tell what ganger does, and not --engine {engine}"
+                "--trace, --log and --report tell what ganger does, and not --engine {engine}"
             ));
         }
         let (reserve, queue) = (self.reserve(), self.queue);

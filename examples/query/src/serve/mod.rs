@@ -29,7 +29,7 @@ use signal_hook::iterator::Signals;
 use crate::args;
 use crate::database::Database;
 use crate::support::log::Log;
-use crate::support::message::say;
+use crate::support::message::{is_fine, say};
 use crate::support::reason::reason;
 use client::Client;
 use desk::Desk;
@@ -41,7 +41,7 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(args: &args::Serve, runtime: Arc<Runtime>, log: Log) -> Result<ExitCode, String> {
     let database =
-        Database::open(&args.dir, runtime, log).map_err(|failure| failure.to_string())?;
+        Database::open(&args.dir, runtime.clone(), log).map_err(|failure| failure.to_string())?;
     let own = |error: io::Error| reason(&error);
     let house = Arc::new(House::default());
     obey(&house).map_err(own)?;
@@ -52,7 +52,8 @@ pub(crate) fn run(args: &args::Serve, runtime: Arc<Runtime>, log: Log) -> Result
             .map_err(|error| format!("{address}: {}", reason(&error))),
     };
     staff.dismiss();
-    served.map(|()| ExitCode::SUCCESS)
+    let reported = is_fine(args.report.write_of(&runtime));
+    served.map(|()| ExitCode::from(u8::from(!reported)))
 }
 
 /// The first signal closes the house, the second cancels what still runs, the third ends the program.

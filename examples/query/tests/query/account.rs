@@ -137,7 +137,6 @@ fn where_no_batch_was_run_there_is_no_report() {
     sql(&db.dir(), &["--explain", "--report", "page"], COUNT)
         .exits(2)
         .complains("cannot be used with");
-    run(query(["serve", "--report", "page"]).arg(db.dir()), "").exits(2);
 }
 
 #[test]
@@ -195,14 +194,20 @@ fn a_locked_shard_is_in_the_trace_and_in_the_log() {
 #[test]
 fn a_server_gives_account_when_it_ends() {
     let db = Db::new(2);
-    let trace = db.dir().join("trace.json");
-    let flags = ["--log", "debug", "--trace", trace.to_str().unwrap()];
+    let (trace, page) = (db.dir().join("trace.json"), db.dir().join("page.html"));
+    let mut flags = vec!["--log", "debug", "--trace", trace.to_str().unwrap()];
+    flags.extend(["--report", page.to_str().unwrap()]);
     let mut server = Server::start(&db.dir(), &flags);
     for _ in 0..3 {
         assert_eq!(server.ask(COUNT)["rows"][0][0], TRIPS);
     }
     let run = server.end().exits(0);
     assert_eq!(traced(&trace, "query"), (3, 6));
+    let report = reported(&page);
+    assert_eq!(
+        (&report["of"], &report["counts"]["items"]),
+        (&"runtime".into(), &6.into())
+    );
     let lines = logged(&run);
     let count = |words: &str| lines.iter().filter(|line| line.contains(words)).count();
     assert_eq!(count("info: batch 3 (query) begins: 2 items"), 1);

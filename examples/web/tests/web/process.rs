@@ -123,16 +123,39 @@ fn a_trace_has_the_work_of_the_server() {
 }
 
 #[test]
-fn a_trace_that_cannot_be_written_is_an_error() {
-    let (server, address) = Running::serve(&["--trace", "/no/dir"]);
-    post_to(address, "/hash", b"abc").is(200, "");
+fn a_report_counts_the_work_of_the_server() {
+    let path = std::env::temp_dir().join(format!("ganger-web-{}.html", std::process::id()));
+    let flags = ["--report", path.to_str().expect("UTF-8"), "--threads", "1"];
+    let (server, address) = Running::serve(&flags);
+    for _ in 0..3 {
+        post_to(address, "/hash", b"abc").is(200, "");
+    }
     server.signal("TERM");
     let (code, _, stderr) = server.end();
-    assert_eq!(code, Some(1));
-    assert!(
-        stderr.ends_with("web: /no/dir: No such file or directory\n"),
-        "{stderr}"
-    );
+    assert_eq!(code, Some(0), "{stderr}");
+    let text = fs::read_to_string(&path).expect("the report");
+    let (_, rest) = text.split_once("id=\"data\">").expect("there are data");
+    let (data, _) = rest.split_once("</script>").expect("they end");
+    let data: Value = serde_json::from_str(data).expect("JSON");
+    // As in the trace.
+    let tasks = data["counts"]["tasks"].as_u64().expect("a count");
+    assert!((2..=3).contains(&tasks), "{tasks}");
+    fs::remove_file(path).expect("it was there");
+}
+
+#[test]
+fn an_account_that_cannot_be_written_is_an_error() {
+    for flag in ["--trace", "--report"] {
+        let (server, address) = Running::serve(&[flag, "/no/dir"]);
+        post_to(address, "/hash", b"abc").is(200, "");
+        server.signal("TERM");
+        let (code, _, stderr) = server.end();
+        assert_eq!(code, Some(1));
+        assert!(
+            stderr.ends_with("web: /no/dir: No such file or directory\n"),
+            "{stderr}"
+        );
+    }
 }
 
 #[test]
@@ -155,9 +178,12 @@ fn wrong_settings_are_told() {
     fails(&["--queue", "8", "--reserve", "8"], 1, "leaves no place");
     fails(&["--body-memory", "10"], 1, "no room for one body");
     fails(&["--threads", "5000"], 1, "at most 4096");
-    fails(&["--report", "page"], 2, "--report");
     fails(&["--log", "loud"], 2, "debug");
-    for flags in [["--log", "info"], ["--trace", "trace"]] {
+    for flags in [
+        ["--log", "info"],
+        ["--trace", "trace"],
+        ["--report", "page"],
+    ] {
         let flags = [&flags[..], &["--engine", "rayon"]].concat();
         fails(&flags, 1, "and not --engine rayon");
     }
@@ -179,6 +205,7 @@ fn a_script_completes_every_command_and_flag() {
         "--threads",
         "--trace",
         "--log",
+        "--report",
         "--queue",
         "--overload",
     ] {
