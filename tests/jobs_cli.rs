@@ -1208,7 +1208,7 @@ fn a_trace_has_the_jobs_of_runs_that_fail_or_are_halted() {
 }
 
 #[test]
-fn a_log_tells_of_failures_and_retries() {
+fn a_log_tells_of_failures_retries_and_stops() {
     let dir = directory();
     let log = |arguments: &[&str]| {
         let mut command = jobs(&dir);
@@ -1242,6 +1242,7 @@ fn a_log_tells_of_failures_and_retries() {
         log(&["--log", "warn", "--halt", "soon,fail=1"]),
         [
             "warn: batch 1 (jobs) has ended: 0 done, 1 failed, 1 cancelled",
+            "warn: batch 1 is stopped: it was cancelled",
             &failed(1),
         ]
     );
