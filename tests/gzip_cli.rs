@@ -1,6 +1,7 @@
 //! End-to-end tests of the example `gzip`: what it writes, what others read of it, and what it reads of others'.
 //!
-//! The program under test is `target/PROFILE/examples/gzip`, which `cargo test` builds before it runs any test.
+//! The program under test is `target/PROFILE/examples/gzip`, which `cargo test` builds before it runs any test. Before `cargo test --test gzip_cli` alone,
+//! build it by `cargo build --example gzip`, with `--features report` if these tests have it.
 
 #![cfg(target_os = "linux")]
 
@@ -384,15 +385,77 @@ fn the_json_summary_adds_up() {
 }
 
 #[test]
-fn a_summary_that_cannot_be_written_is_an_error() {
-    for (path, says) in [
-        ("/dev/full", "gzip: /dev/full: No space left on device\n"),
-        ("/no/dir", "gzip: /no/dir: No such file or directory\n"),
-    ] {
-        let run = pass(&["--json", path], b"data").exits(1);
-        assert_eq!(String::from_utf8_lossy(&run.stderr), says);
-        pass(&["-d"], &run.stdout).exits(0).prints("data");
+fn a_file_about_the_run_that_cannot_be_written_is_an_error() {
+    let mut flags = vec!["--json", "--trace"];
+    flags.extend(cfg!(feature = "report").then_some("--report"));
+    for flag in flags {
+        for (path, says) in [
+            ("/dev/full", "gzip: /dev/full: No space left on device\n"),
+            ("/no/dir", "gzip: /no/dir: No such file or directory\n"),
+        ] {
+            let run = pass(&[flag, path], b"data").exits(1);
+            assert_eq!(String::from_utf8_lossy(&run.stderr), says);
+            pass(&["-d"], &run.stdout).exits(0).prints("data");
+        }
     }
+}
+
+/// Two files are two streams; the third is none.
+#[test]
+fn a_trace_has_a_stream_for_each_file_however_the_run_ends() {
+    let folder = folder(&[("a", &text(500_000)), ("b", b"short")]);
+    let mut command = ours();
+    command.args(["-k", "a", "b", "missing", "--trace", "trace"]);
+    run(command.current_dir(&folder), b"").exits(1);
+    let blocks = 500_000_u64.div_ceil(128 << 10) + 1;
+    let trace = folder.path().join("trace");
+    assert_eq!(cli::traced(&trace, "gzip"), (2, blocks));
+}
+
+#[test]
+#[cfg(feature = "report")]
+fn a_report_counts_the_blocks_of_all_files() {
+    let folder = folder(&[("a", &text(500_000)), ("b", b"short")]);
+    let mut command = ours();
+    command.args(["-k", "a", "b", "missing", "--report", "page"]);
+    run(command.current_dir(&folder), b"").exits(1);
+    let report = cli::reported(&folder.path().join("page"));
+    assert_eq!(
+        (&report["of"], &report["name"]),
+        (&"runtime".into(), &"gzip".into())
+    );
+    let blocks = 500_000_u64.div_ceil(128 << 10) + 1;
+    assert_eq!(report["counts"]["items"], blocks);
+}
+
+#[test]
+#[cfg(not(feature = "report"))]
+fn a_report_without_the_feature_is_refused() {
+    pass(&["--report", "page"], b"data")
+        .exits(2)
+        .prints("")
+        .says("--report needs the feature report: cargo run --release --features report");
+}
+
+#[test]
+fn a_log_tells_of_streams_and_blocks() {
+    let log = |level| {
+        let mut lines = pass(&["-p1", "--log", level], b"data").exits(0).log("gzip");
+        for line in &mut lines {
+            let end = line.find(" after ").or(line.find(" on worker "));
+            line.truncate(end.unwrap_or(line.len()));
+        }
+        lines.sort();
+        lines
+    };
+    assert_eq!(log("warn"), [""; 0]);
+    let (begins, ended) = (
+        "info: batch 1 (gzip) begins: a stream",
+        "info: batch 1 (gzip) has ended",
+    );
+    assert_eq!(log("info"), [begins, ended]);
+    let done = "debug: batch 1: block 0: done, in run 1";
+    assert_eq!(log("debug"), [done, begins, ended]);
 }
 
 #[test]
@@ -406,6 +469,8 @@ fn a_shell_completes_every_flag() {
         "--threads",
         "--blocksize",
         "--best",
+        "--trace",
+        "--log",
         "--json",
         "--completions",
         "--help",

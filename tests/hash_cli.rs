@@ -2,7 +2,7 @@
 //!
 //! The program under test is `target/PROFILE/examples/hash`, which `cargo test` builds before
 //! it runs any test. After `cargo test --test hash_cli` alone it may be absent or old: run
-//! `cargo build --example hash` first.
+//! `cargo build --example hash` first, with `--features report` if these tests have it.
 //!
 //! Where the tools exist, the output is compared with that of `sha256sum` and `b3sum`.
 
@@ -821,6 +821,101 @@ fn the_json_summary_adds_up() {
 }
 
 #[test]
+#[cfg(feature = "report")]
+fn a_report_has_the_paths_and_why_some_failed() {
+    let odd = "<b>&amp;";
+    let dir = small(&[("a", "abc"), (odd, "defgh")]);
+    let to = tempfile::tempdir().expect("a temporary directory");
+    let page = to.path().join("page.html");
+    let mut command = hash();
+    command.args(["/proc/self/mem", "."]).current_dir(&dir);
+    run(command.arg("--report").arg(&page), b"").exits(1);
+    let data = cli::reported(&page);
+    assert_eq!(data["name"], "hash");
+    assert_eq!(data["counts"]["done"], 2);
+    let mut labels = cli::each(&data["slowest"], "label");
+    labels.sort_unstable();
+    assert_eq!(labels, [&*format!("./{odd}"), "./a", "/proc/self/mem"]);
+    assert_eq!(cli::each(&data["failures"], "label"), ["/proc/self/mem"]);
+    assert_eq!(cli::each(&data["failures"], "text"), ["Input/output error"]);
+    let slices = data["timeline"]["slices"].as_array();
+    assert!(slices.is_some_and(|it| !it.is_empty()), "no timeline");
+
+    let list = format!("{ABC}  a\n{ABC}  missing\n");
+    let mut command = sha256();
+    command.args(["--check", "-", "--report"]).arg(&page);
+    run(command.current_dir(&dir), list.as_bytes()).exits(1);
+    let data = cli::reported(&page);
+    assert_eq!(cli::each(&data["failures"], "label"), ["missing"]);
+    let text = "No such file or directory";
+    assert_eq!(cli::each(&data["failures"], "text"), [text]);
+}
+
+#[test]
+#[cfg(not(feature = "report"))]
+fn a_report_without_the_feature_is_refused_before_anything_is_done() {
+    let dir = small(&[("a", "abc")]);
+    let mut command = hash();
+    command.args(["a", "--report", "page.html", "--json", "summary"]);
+    run(command.current_dir(&dir), b"")
+        .exits(2)
+        .prints("")
+        .says("--report needs the feature report: cargo run --release --features report");
+    assert_eq!(fs::read_dir(&dir).expect("the directory").count(), 1);
+}
+
+#[test]
+fn a_trace_is_written_however_the_run_ends() {
+    let dir = small(&[("a", "abc"), ("b", "defgh")]);
+    let to = tempfile::tempdir().expect("a temporary directory");
+    let trace = to.path().join("trace.json");
+    let runs: [(&[&str], i32, (usize, u64)); 3] = [
+        (&["."], 0, (1, 2)),
+        (&[".", "/proc/self/mem"], 1, (1, 3)),
+        (&["--check", "no list"], 1, (0, 0)),
+    ];
+    for (arguments, code, expected) in runs {
+        let mut command = hash();
+        command.args(arguments).arg("--trace").arg(&trace);
+        run(command.current_dir(&dir), b"").exits(code);
+        assert_eq!(cli::traced(&trace, "hash"), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_log_tells_what_its_level_says() {
+    let dir = small(&[("a", "abc")]);
+    let log = |level| {
+        let mut command = hash();
+        command.args(["--log", level, "a", "/proc/self/mem"]);
+        let run = run(command.current_dir(&dir), b"").exits(1);
+        let mut lines = run.log("hash");
+        for line in &mut lines {
+            if let Some(at) = line.find(" on worker ").or(line.find(" after ")) {
+                line.truncate(at);
+            }
+        }
+        lines
+    };
+    assert_eq!(log("off"), [""; 0]);
+    assert_eq!(log("error"), [""; 0]);
+    let (begins, ended) = (
+        "info: batch 1 (hash) begins: 2 items",
+        "warn: batch 1 (hash) has ended",
+    );
+    assert_eq!(log("warn"), [ended]);
+    assert_eq!(log("info"), [begins, ended]);
+    // Items are told by another thread than batches.
+    let mut all = log("debug");
+    all.sort_unstable();
+    let (done, failed) = (
+        "debug: batch 1: a: done, in run 1",
+        "warn: batch 1: /proc/self/mem: failed, in run 1",
+    );
+    assert_eq!(all, [done, begins, ended, failed]);
+}
+
+#[test]
 fn progress_is_shown_when_asked_for_and_not_by_itself_without_a_terminal() {
     let (dir, files) = tree();
     for quiet in [&[][..], &["--progress", "auto"], &["--progress", "never"]] {
@@ -837,11 +932,12 @@ fn progress_is_shown_when_asked_for_and_not_by_itself_without_a_terminal() {
 
 #[test]
 fn wrong_usage_exits_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 7] = [
         (&["--threads", "0"], "at least 1 thread"),
         (&["--threads", "many"], "not a whole number"),
         (&["--algorithm", "md5"], "sha256"),
         (&["--progress", "sometimes"], "never"),
+        (&["--log", "loud"], "debug"),
         (&["--check", "list", "file"], "cannot be used with"),
         (&["--unheard-of"], "--unheard-of"),
     ];
@@ -861,7 +957,10 @@ fn help_names_every_option_and_the_exit_codes() {
         "--check",
         "--follow",
         "--threads",
+        "--trace",
+        "--log",
         "--json",
+        "--report",
         "--progress",
         "--completions",
         "Exit codes",
@@ -878,7 +977,10 @@ fn a_shell_completes_every_flag() {
         "--check",
         "--follow",
         "--threads",
+        "--trace",
+        "--log",
         "--json",
+        "--report",
         "--progress",
         "--completions",
         "--help",
@@ -934,6 +1036,33 @@ fn a_full_device_is_an_error() {
         .exits(1)
         .prints(format!("{ABC}  a\n"))
         .complains(&["hash: /dev/full: No space left on device"]);
+    // When the run is over, its totals included.
+    run(
+        sha256()
+            .args(["a", "--trace", "/dev/full"])
+            .current_dir(&dir),
+        b"",
+    )
+    .exits(1)
+    .prints(format!("{ABC}  a\n"))
+    .says("balance 1.00\nhash: /dev/full: No space left on device\n");
+}
+
+#[test]
+#[cfg(feature = "report")]
+fn a_report_that_cannot_be_written_is_an_error() {
+    let dir = small(&[("a", "abc")]);
+    for (path, reason) in [
+        ("/dev/full", "No space left on device"),
+        ("no/dir", "No such file or directory"),
+    ] {
+        let mut command = sha256();
+        command.args(["a", "--report", path]).current_dir(&dir);
+        run(&mut command, b"")
+            .exits(1)
+            .prints(format!("{ABC}  a\n"))
+            .complains(&[&format!("hash: {path}: {reason}")]);
+    }
 }
 
 // ---------------------------------------------------------------------------------------------

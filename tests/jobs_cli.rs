@@ -2,7 +2,7 @@
 //!
 //! The program under test is `target/PROFILE/examples/jobs`, which `cargo test` builds before
 //! it runs any test. After `cargo test --test jobs_cli` alone it may be absent or old: run
-//! `cargo build --example jobs` first.
+//! `cargo build --example jobs` first, with `--features report` if these tests have it.
 //!
 //! Where GNU parallel is installed, both programs get the same command line and are compared.
 //! Jobs and tests signal each other by named pipes.
@@ -1124,16 +1124,134 @@ fn the_json_summary_adds_up() {
 }
 
 #[test]
-fn a_summary_that_cannot_be_written_is_an_error() {
+fn a_file_about_the_run_that_cannot_be_written_is_an_error() {
     let dir = directory();
-    for (path, says) in [
-        ("/dev/full", "jobs: /dev/full: No space left on device\n"),
-        ("no/dir", "jobs: no/dir: No such file or directory\n"),
-    ] {
-        let run = run(jobs(&dir).args(["--json", path, "echo", ":::", "1"]), b"");
-        let run = run.exits(255).prints("1\n");
-        assert_eq!(String::from_utf8_lossy(&run.stderr), says);
+    let mut flags = vec!["--json", "--trace"];
+    flags.extend(cfg!(feature = "report").then_some("--report"));
+    for flag in flags {
+        for (path, says) in [
+            ("/dev/full", "jobs: /dev/full: No space left on device\n"),
+            ("no/dir", "jobs: no/dir: No such file or directory\n"),
+        ] {
+            let run = run(jobs(&dir).args([flag, path, "echo", ":::", "1"]), b"");
+            let run = run.exits(255).prints("1\n");
+            assert_eq!(String::from_utf8_lossy(&run.stderr), says);
+        }
     }
+}
+
+// ---------------------------------------------------------------------------------------------
+// What happened: the report, the trace, the log
+
+#[test]
+#[cfg(feature = "report")]
+fn a_report_has_the_commands_and_how_they_failed() {
+    let dir = directory();
+    let mut command = jobs(&dir);
+    command.args([
+        "-j1",
+        "--retries",
+        "2",
+        "--timeout",
+        "60",
+        "--report",
+        "page",
+    ]);
+    command.args([":::", "true", "exit 3 # <b>&", "kill -9 $$"]);
+    run(&mut command, b"").exits(2);
+    let data = cli::reported(&dir.path().join("page"));
+    assert_eq!(data["name"], "jobs");
+    assert_eq!(
+        (&data["counts"]["done"], &data["counts"]["failed"]),
+        (&1.into(), &2.into())
+    );
+    let labels = ["job 2: exit 3 # <b>&", "job 3: kill -9 $$"];
+    assert_eq!(cli::each(&data["failures"], "label"), labels);
+    let texts = ["exit code 3", "killed by signal 9"];
+    assert_eq!(cli::each(&data["failures"], "text"), texts);
+    assert_eq!(data["failures"][0]["attempts"], 2);
+    assert!(cli::each(&data["slowest"], "label").contains(&"job 1: true"));
+    assert!(data["timeline"].is_object());
+}
+
+#[test]
+#[cfg(not(feature = "report"))]
+fn a_report_without_the_feature_is_refused_before_anything_is_done() {
+    let dir = directory();
+    let mut command = jobs(&dir);
+    command.args(["--report", "page", "--joblog", "log", "echo", ":::", "1"]);
+    run(&mut command, b"")
+        .exits(255)
+        .prints("")
+        .says("--report needs the feature report: cargo run --release --features report");
+    assert_eq!(fs::read_dir(&dir).expect("the directory").count(), 0);
+}
+
+#[test]
+fn a_trace_has_the_jobs_of_runs_that_fail_or_are_halted() {
+    let dir = directory();
+    let path = dir.path().join("trace");
+    let runs: [(&[&str], (usize, u64)); 3] = [
+        (&["exit {}", ":::", "0", "1"], (1, 2)),
+        (&["--retries", "3", "exit {}", ":::", "0", "1"], (1, 4)),
+        (
+            &["--halt", "now,fail=1", "exit {}", ":::", "1", "0"],
+            (1, 1),
+        ),
+    ];
+    for (arguments, expected) in runs {
+        let mut command = jobs(&dir);
+        command.args(["-j1", "--trace", "trace"]).args(arguments);
+        run(&mut command, b"").exits(1);
+        assert_eq!(cli::traced(&path, "jobs"), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_log_tells_of_failures_retries_and_stops() {
+    let dir = directory();
+    let log = |arguments: &[&str]| {
+        let mut command = jobs(&dir);
+        command.arg("-j1").args(arguments);
+        let run = run(command.args(["exit {}", ":::", "1", "0"]), b"");
+        let mut lines = run.exits(1).log("jobs");
+        for line in &mut lines {
+            if let Some(at) = line.find(" after ") {
+                let (_, counts) = line.split_once(" s: ").expect("a time");
+                *line = format!("{}: {counts}", &line[..at]);
+            }
+        }
+        // The batch is told of by another thread than its jobs.
+        lines.sort();
+        lines
+    };
+    let failed = |run| format!("warn: batch 1: job 1: exit 1: failed, in run {run} on worker 0");
+    let again = |run| {
+        format!(
+            "info: batch 1: job 1: exit 1: run {run} has failed, the next one may begin at once"
+        )
+    };
+    let begins = "info: batch 1 (jobs) begins: 2 items";
+    let ended = "warn: batch 1 (jobs) has ended: 1 done, 1 failed, 0 cancelled";
+    assert_eq!(log(&["--log", "warn"]), [ended, &failed(1)]);
+    assert_eq!(
+        log(&["--log", "info", "--retries", "3"]),
+        [begins, &again(1), &again(2), ended, &failed(3)]
+    );
+    assert_eq!(
+        log(&["--log", "warn", "--halt", "soon,fail=1"]),
+        [
+            "warn: batch 1 (jobs) has ended: 0 done, 1 failed, 1 cancelled",
+            "warn: batch 1 is stopped: it was cancelled",
+            &failed(1),
+        ]
+    );
+    let all = log(&["--log", "debug"]);
+    assert_eq!(
+        all[0],
+        "debug: batch 1: job 2: exit 0: done, in run 1 on worker 0"
+    );
+    assert_eq!(log(&[]), [""; 0]);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -1142,7 +1260,7 @@ fn a_summary_that_cannot_be_written_is_an_error() {
 #[test]
 fn own_errors_exit_255_and_say_what_is_wrong() {
     let dir = directory();
-    let cases: [(&[&str], &[u8], &str); 14] = [
+    let cases: [(&[&str], &[u8], &str); 15] = [
         (&["--unheard-of", "echo"], b"", "--unheard-of"),
         (&["-j0", "echo"], b"", "at least 1 job"),
         (
@@ -1163,6 +1281,11 @@ fn own_errors_exit_255_and_say_what_is_wrong() {
         ),
         (
             &["--dry-run", "--json", "x", "echo"],
+            b"",
+            "cannot be used with",
+        ),
+        (
+            &["--dry-run", "--trace", "x", "echo"],
             b"",
             "cannot be used with",
         ),
@@ -1233,7 +1356,10 @@ fn help_names_every_option_and_the_exit_codes() {
         "--bar",
         "--dry-run",
         "--threads",
+        "--trace",
+        "--log",
         "--json",
+        "--report",
         "--completions",
         "Exit codes",
         "{/.}",
@@ -1253,7 +1379,10 @@ fn a_shell_completes_every_flag() {
         "--joblog",
         "--results",
         "--bar",
+        "--trace",
+        "--log",
         "--json",
+        "--report",
         "--completions",
         "--help",
     ] {

@@ -4,6 +4,9 @@ use crate::PROGRAM;
 use crate::support::completions::Completions;
 use crate::support::flags::{Flags, threads};
 use crate::support::json::Json;
+use crate::support::log::Log;
+use crate::support::report::Report;
+use crate::support::trace::Trace;
 use clap::{ArgGroup, Parser};
 use ganger::Runtime;
 use std::ffi::{OsStr, OsString};
@@ -82,7 +85,16 @@ pub(crate) struct Args {
     nine: bool,
 
     #[command(flatten)]
+    pub(crate) trace: Trace,
+
+    #[command(flatten)]
+    pub(crate) log: Log,
+
+    #[command(flatten)]
     pub(crate) json: Json,
+
+    #[command(flatten)]
+    pub(crate) report: Report,
 
     #[command(flatten)]
     completions: Completions,
@@ -90,9 +102,13 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn runtime(&self) -> Result<Runtime, String> {
-        self.flags.runtime(|builder| match self.processes {
-            Some(threads) => builder.num_threads(threads.get()),
-            None => builder,
+        self.flags.runtime(|builder| {
+            let builder = self.log.watch(self.trace.watch(builder));
+            let builder = self.report.watch(builder);
+            match self.processes {
+                Some(threads) => builder.num_threads(threads.get()),
+                None => builder,
+            }
         })
     }
 

@@ -237,6 +237,7 @@ fn convert(
         let settings = Settings {
             level: args.level(),
             block: args.block(),
+            log: args.log,
         };
         member::write(runtime, settings, header, input, &mut out)?;
         Rest::Nothing

@@ -16,7 +16,7 @@
 //!    the trailer behind them. So memory does not depend on the length of the input, and the result is one member of gzip, which any
 //!    program can read.
 //! 4. Decompressing: `inflate`, on one thread, as the format allows nothing else.
-//! 5. `totals` adds up the run, for `--json`; `meter` counts the bytes.
+//! 5. `totals` adds up the run, for `--json`; `meter` counts the bytes. Each file is a stream, so `--report` is of the whole runtime.
 //!
 //! What differs from gzip: no prompts (an output that exists is not overwritten without `-f`), no `-l`, `-r`, `-S`, `.Z`, and no
 //! environment variables; and `-1` is the second level of zlib-rs, whose first is another algorithm, with a larger output than gzip's. A signal that ends the program leaves the input, and nothing else; SIGKILL also a temporary file, `.gzip-*`.
@@ -42,9 +42,8 @@ use clap::Parser;
 use ending::Ending;
 use std::process::ExitCode;
 use std::time::Instant;
-use support::json;
+use support::message::is_fine;
 use support::program::Program;
-use support::reason::reason;
 use totals::Totals;
 
 const PROGRAM: Program = Program {
@@ -70,11 +69,14 @@ fn run(args: &Args) -> Result<ExitCode, String> {
             break;
         }
     }
-    if let Some(to) = &args.json.to {
-        let seconds = started.elapsed().as_secs_f64();
-        let totals = totals.json(runtime.current_num_threads(), seconds);
-        if let Err(error) = json::write(to, &totals) {
-            ending::say(Some(to.as_os_str()), &reason(&error));
+    let seconds = started.elapsed().as_secs_f64();
+    let summary = || totals.json(runtime.current_num_threads(), seconds);
+    for written in [
+        args.json.write(summary),
+        args.report.write_of(&runtime),
+        args.trace.write(&runtime),
+    ] {
+        if !is_fine(written) {
             worst = Ending::Failed;
         }
     }

@@ -1,9 +1,10 @@
 //! A member of a gzip file (RFC 1952): a header, a stream of deflate, and a trailer.
 
-use crate::blocks::Blocks;
+use crate::blocks::{Block, Blocks};
 use crate::deflate::Packer;
+use crate::support::log::{Level, Log};
 use crc32fast::Hasher;
-use ganger::{Outcome, Runtime};
+use ganger::{Ctx, Outcome, Runtime};
 use std::io::{self, Read, Write};
 
 /// What the header says.
@@ -29,6 +30,7 @@ pub(crate) enum Failure {
 pub(crate) struct Settings {
     pub(crate) level: u32,
     pub(crate) block: usize,
+    pub(crate) log: Log,
 }
 
 impl Header {
@@ -62,13 +64,21 @@ pub(crate) fn write(
     input: impl Read + Send + 'static,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let Settings { level, block } = settings;
+    let Settings { level, block, log } = settings;
     header.write(level, out).map_err(Failure::Output)?;
-    let packed = runtime
+    let stream = runtime
         .stream(Blocks::new(input, block))
-        .ordered()
-        .with_state(move |_worker| Packer::new(level))
-        .run(|packer, block, _ctx| packer.pack(&block?));
+        .name("gzip")
+        .ordered();
+    let state = move |_worker: usize| Packer::new(level);
+    let body = |packer: &mut Packer, block: io::Result<Block>, _ctx: &Ctx| packer.pack(&block?);
+    // To be observed is to be supervised, which costs a little.
+    let packed = if log.tells(Level::Debug) {
+        let observer = log.items(|index| format!("block {index}"));
+        stream.observe(observer).with_state(state).run(body)
+    } else {
+        stream.with_state(state).run(body)
+    };
     let mut crc = Hasher::new();
     let mut length = 0_u64;
     for next in packed {

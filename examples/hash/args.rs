@@ -9,7 +9,10 @@ use crate::PROGRAM;
 use crate::support::completions::Completions;
 use crate::support::flags::Flags;
 use crate::support::json::Json;
-use crate::support::progress::Progress;
+use crate::support::log::{Level, Log};
+use crate::support::progress::{Progress, When};
+use crate::support::report::Report;
+use crate::support::trace::Trace;
 
 /// Print or verify checksums of files and of whole directory trees, in parallel.
 ///
@@ -56,10 +59,19 @@ pub(crate) struct Args {
     pub(crate) flags: Flags,
 
     #[command(flatten)]
+    pub(crate) trace: Trace,
+
+    #[command(flatten)]
+    pub(crate) log: Log,
+
+    #[command(flatten)]
     pub(crate) json: Json,
 
     #[command(flatten)]
-    pub(crate) progress: Progress,
+    pub(crate) report: Report,
+
+    #[command(flatten)]
+    progress: Progress,
 
     #[command(flatten)]
     completions: Completions,
@@ -71,6 +83,14 @@ impl Args {
             vec![OsString::from(".")]
         } else {
             self.given.clone()
+        }
+    }
+
+    pub(crate) fn progress(&self) -> When {
+        match self.progress.when {
+            // Lines of the log would land in it.
+            When::Auto if self.log.tells(Level::Error) => When::Never,
+            when => when,
         }
     }
 }

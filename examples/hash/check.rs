@@ -14,7 +14,7 @@ use crate::support::message::say;
 use crate::support::reason::reason;
 use crate::totals::Totals;
 use crate::walk::{File, Source, Stdin};
-use crate::{Hashed, conclude, digest, message, sums};
+use crate::{Hashed, conclude, digest, message, page, sums};
 
 /// Prints a verdict on each line of the list; true if all of them were right.
 pub(crate) fn run(args: &Args, runtime: &Runtime, list: &Path) -> bool {
@@ -39,8 +39,8 @@ pub(crate) fn run(args: &Args, runtime: &Runtime, list: &Path) -> bool {
     }
 
     let files = files(&entries);
-    let progress = Progress::new(args.progress.when, &files);
-    let report = digest::batch(runtime, &files, args.algorithm, &progress);
+    let progress = Progress::new(args.progress(), &files);
+    let report = digest::batch(runtime, &files, args.algorithm, &progress, args.log);
     progress.finish();
     let seconds = started.elapsed().as_secs_f64();
 
@@ -82,7 +82,8 @@ pub(crate) fn run(args: &Args, runtime: &Runtime, list: &Path) -> bool {
 
     let failures = unread + wrong;
     let totals = Totals::new(args, runtime, report.summary(), hashed, seconds, failures);
-    conclude(args, &totals, written) && failures == 0
+    let paged = page(args, &files, &report);
+    conclude(args, &totals, written) && paged && failures == 0
 }
 
 fn read(list: &Path, from_stdin: bool) -> io::Result<Vec<u8>> {

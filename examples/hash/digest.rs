@@ -9,7 +9,9 @@ use sha2::Digest as _;
 
 use crate::args::Algorithm;
 use crate::buffer::Buffer;
+use crate::message;
 use crate::progress::Progress;
+use crate::support::log::{Level, Log};
 use crate::support::reason::reason;
 use crate::tree;
 use crate::walk::{File, Source};
@@ -35,20 +37,28 @@ pub(crate) fn batch(
     files: &[File],
     algorithm: Algorithm,
     progress: &Progress,
+    log: Log,
 ) -> Report<Sum, io::Error> {
-    runtime
+    let batch = runtime
         .batch(files)
         .name("hash")
-        .weights(|file: &File| file.len.saturating_add(OPENING))
-        .with_state(|_worker: usize| Buffer::new(PIECE))
-        .run(|buffer: &mut Buffer, file: &File, _ctx: &ganger::Ctx| {
-            let sum = match algorithm {
-                Algorithm::Blake3 => blake3(runtime, file, buffer.bytes(), progress),
-                Algorithm::Sha256 => sum::<sha2::Sha256>(file, buffer.bytes(), progress),
-            };
-            progress.file();
-            sum
-        })
+        .weights(|file: &File| file.len.saturating_add(OPENING));
+    let state = |_worker: usize| Buffer::new(PIECE);
+    let body = |buffer: &mut Buffer, file: &File, _ctx: &ganger::Ctx| {
+        let sum = match algorithm {
+            Algorithm::Blake3 => blake3(runtime, file, buffer.bytes(), progress),
+            Algorithm::Sha256 => sum::<sha2::Sha256>(file, buffer.bytes(), progress),
+        };
+        progress.file();
+        sum
+    };
+    // To be observed is to be supervised, which costs the many small files time.
+    if log.tells(Level::Debug) {
+        let observer = log.items(|index| message::printable(&files[index].path));
+        batch.observe(observer).with_state(state).run(body)
+    } else {
+        batch.with_state(state).run(body)
+    }
 }
 
 /// Why an item has no sum.

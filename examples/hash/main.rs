@@ -17,7 +17,8 @@
 //!    BLAKE3, `tree` forks the item of a large file: workers that are idle help with it.
 //! 4. `sums` prints a line for each file, in the order of the list; what went wrong is one
 //!    line for each path on standard error.
-//! 5. `totals` adds up the run: one line on standard error, and JSON with `--json`.
+//! 5. `totals` adds up the run: one line on standard error, and JSON with `--json`. `page` shows
+//!    the batch, with `--report`.
 //!
 //! A path given twice is hashed and printed twice, as `sha256sum` does; so is a file that two
 //! of the given directories both contain.
@@ -41,20 +42,21 @@ mod tree;
 mod walk;
 
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use ganger::{Outcome, Runtime};
+use ganger::{Outcome, Report, Runtime};
 
 use crate::args::Args;
+use crate::digest::Sum;
 use crate::progress::Progress;
-use crate::support::message::say;
+use crate::support::ending;
+use crate::support::message::{is_fine, say};
 use crate::support::program::Program;
 use crate::support::reason::reason;
-use crate::support::{ending, json};
 use crate::totals::Totals;
+use crate::walk::File;
 
 const PROGRAM: Program = Program {
     name: "hash",
@@ -66,12 +68,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<ExitCode, String> {
-    let runtime = args.flags.runtime(|builder| builder)?;
+    let runtime = args.flags.runtime(|builder| {
+        let builder = args.log.watch(args.trace.watch(builder));
+        args.report.watch(builder)
+    })?;
     let clean = match &args.check {
         Some(list) => check::run(args, &runtime, list),
         None => hash(args, &runtime),
     };
-    Ok(ExitCode::from(u8::from(!clean)))
+    let traced = is_fine(args.trace.write(&runtime));
+    Ok(ExitCode::from(u8::from(!(clean && traced))))
 }
 
 /// Prints the sums of everything under the given paths; true if nothing went wrong.
@@ -83,15 +89,16 @@ fn hash(args: &Args, runtime: &Runtime) -> bool {
         message::path(&failure.path, &failure.reason);
     }
 
-    let progress = Progress::new(args.progress.when, &listing.files);
-    let report = digest::batch(runtime, &listing.files, args.algorithm, &progress);
+    let files = &listing.files;
+    let progress = Progress::new(args.progress(), files);
+    let report = digest::batch(runtime, files, args.algorithm, &progress, args.log);
     progress.finish();
     let seconds = started.elapsed().as_secs_f64();
 
     let mut hashed = Hashed::default();
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut written = Ok(());
-    for (file, outcome) in listing.files.iter().zip(report.outcomes()) {
+    for (file, outcome) in files.iter().zip(report.outcomes()) {
         match outcome {
             Outcome::Done(sum) => {
                 hashed.add(sum);
@@ -106,7 +113,9 @@ fn hash(args: &Args, runtime: &Runtime) -> bool {
         }
     }
     let totals = Totals::new(args, runtime, report.summary(), hashed, seconds, failures);
-    conclude(args, &totals, written.and_then(|()| out.flush())) && failures == 0
+    let written = written.and_then(|()| out.flush());
+    let paged = page(args, files, &report);
+    conclude(args, &totals, written) && paged && failures == 0
 }
 
 /// What was read to the end.
@@ -123,14 +132,16 @@ impl Hashed {
     }
 }
 
+/// Writes the page of --report. True if it could be written, or nobody wants it.
+fn page(args: &Args, files: &[File], report: &Report<Sum, io::Error>) -> bool {
+    let label = |index: usize| message::printable(&files[index].path);
+    is_fine(args.report.write(report, label, reason))
+}
+
 /// Ends a run whose lines have been printed: the JSON file, then the line of totals. True if
 /// all of the output could be written, or nobody wanted the rest of it.
 fn conclude(args: &Args, totals: &Totals<'_>, written: io::Result<()>) -> bool {
-    let json = args
-        .json
-        .to
-        .as_deref()
-        .is_none_or(|to| write_json(to, totals));
+    let json = is_fine(args.json.write(|| totals.json()));
     match written {
         Ok(()) => {
             say(&totals.to_string());
@@ -142,12 +153,4 @@ fn conclude(args: &Args, totals: &Totals<'_>, written: io::Result<()>) -> bool {
             false
         }
     }
-}
-
-fn write_json(to: &Path, totals: &Totals<'_>) -> bool {
-    let written = json::write(to, &totals.json());
-    if let Err(error) = &written {
-        message::path(to, &reason(error));
-    }
-    written.is_ok()
 }

@@ -13,6 +13,9 @@ use crate::support::completions::Completions;
 use crate::support::duration;
 use crate::support::flags::Flags;
 use crate::support::json::Json;
+use crate::support::log::Log;
+use crate::support::report::Report;
+use crate::support::trace::Trace;
 
 /// Run a shell command for each argument, several at once, in the manner of GNU parallel.
 ///
@@ -121,11 +124,20 @@ pub(crate) struct Args {
     pub(crate) bar: bool,
 
     /// Print the commands and run none
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "report", "trace"])]
     pub(crate) dry_run: bool,
 
     #[command(flatten)]
+    pub(crate) trace: Trace,
+
+    #[command(flatten)]
+    pub(crate) log: Log,
+
+    #[command(flatten)]
     pub(crate) json: Json,
+
+    #[command(flatten)]
+    pub(crate) report: Report,
 
     #[command(flatten)]
     completions: Completions,

@@ -1,5 +1,6 @@
 //! How a process ended, in the terms of the joblog.
 
+use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
@@ -45,6 +46,18 @@ impl Ending {
             (0, signal) => (signal + 128) as u8,
             // -1 becomes 255.
             (code, _) => code as u8,
+        }
+    }
+}
+
+/// For people.
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.exitval, self.signal) {
+            (0, 0) => f.write_str("succeeded"),
+            (-1, _) => f.write_str("killed because it took too long"),
+            (0, signal) => write!(f, "killed by signal {signal}"),
+            (code, _) => write!(f, "exit code {code}"),
         }
     }
 }

@@ -12,8 +12,8 @@
 //!    never stored, a job is a number in it. `template` cuts the command at its replacement
 //!    strings (`part` has what they do to an argument, `quote` how it gets past the shell).
 //! 2. `joblog` says what an earlier run has done already; the rest is to be done (`run`).
-//! 3. `runner` runs one batch, an item for each job, on as many workers as `-j` says. A worker
-//!    makes one `attempt` after the other: `process` starts the shell and waits for it (`group`
+//! 3. `runner` runs one batch, an item for each job, on as many workers as `-j` says (`turns` has
+//!    which item is which job). A worker makes one `attempt` after the other: `process` starts the shell and waits for it (`group`
 //!    is what is killed), `ending` is how that went, `sink` holds the output, or `results` does.
 //! 4. The workers report to the `collector`, where one lock keeps the rest in order: `printer`
 //!    prints (`held` keeps what has to wait for `-k`), `joblog` writes a line, `tally` counts and
@@ -61,6 +61,7 @@ mod linux {
     pub(crate) mod tally;
     pub(crate) mod template;
     pub(crate) mod totals;
+    pub(crate) mod turns;
 }
 #[path = "../support/mod.rs"]
 mod support;

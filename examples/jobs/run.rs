@@ -20,15 +20,16 @@ use super::collector::{Collector, Desk};
 use super::input::Inputs;
 use super::joblog::{self, Joblog, Resume};
 use super::printer::Printer;
-use super::runner::{self, Work};
+use super::runner::{self, Trouble, Work};
 use super::signals;
 use super::stop::Stop;
 use super::tally::{TROUBLE, Tally};
 use super::template::Template;
 use super::totals::Totals;
-use crate::support::message::{printable, say};
+use super::turns::Turns;
+use crate::support::ending;
+use crate::support::message::{is_fine, printable, say};
 use crate::support::reason::reason;
-use crate::support::{ending, json};
 
 pub(crate) fn main() -> ExitCode {
     let (own, sources) = args::split(env::args_os());
@@ -105,7 +106,8 @@ fn carry_out(args: &Args, work: &Work, joblog: Option<Joblog>) -> Result<u8, Str
     let collector = Collector::new(&stop, desk);
     let runtime = args.flags.runtime(|builder| {
         let builder = builder.num_threads(jobs).pinning(Pinning::Off);
-        builder.run_on_caller(false)
+        let builder = builder.run_on_caller(false);
+        args.report.watch(args.log.watch(args.trace.watch(builder)))
     })?;
     if let Some(lost) = runtime.workers().iter().find_map(ganger::WorkerInfo::lost) {
         say(&format!("fewer than {jobs} jobs run at once: {lost}"));
@@ -113,10 +115,12 @@ fn carry_out(args: &Args, work: &Work, joblog: Option<Joblog>) -> Result<u8, Str
     signals::obey(&stop).map_err(own)?;
 
     let started = Instant::now();
-    let summary = runner::run(&runtime, work, &collector, &stop);
+    let turns = Turns::new(work);
+    let report = runner::run(&runtime, &turns, work, &collector, &stop, args.log);
     let seconds = started.elapsed().as_secs_f64();
 
     let (tally, mut code) = collector.finish();
+    let summary = report.summary();
     if summary.panicked() > 0 {
         // The panics have been told by the panic hook.
         code = TROUBLE;
@@ -127,17 +131,23 @@ fn carry_out(args: &Args, work: &Work, joblog: Option<Joblog>) -> Result<u8, Str
         ));
         code = TROUBLE;
     }
-    if let Some(to) = &args.json.to {
-        let totals = Totals {
-            threads: runtime.current_num_threads(),
-            all: work.inputs.len() as u64,
-            of_this_run: total,
-            tally: &tally,
-            seconds,
-            summary: &summary,
-        };
-        json::write(to, &totals.json())
-            .map_err(|error| format!("{}: {}", printable(to), reason(&error)))?;
+    let totals = Totals {
+        threads: runtime.current_num_threads(),
+        all: work.inputs.len() as u64,
+        of_this_run: total,
+        tally: &tally,
+        seconds,
+        summary,
+    };
+    let label = |index| turns.label(index);
+    for written in [
+        args.json.write(|| totals.json()),
+        args.report.write(&report, label, Trouble::to_string),
+        args.trace.write(&runtime),
+    ] {
+        if !is_fine(written) {
+            code = TROUBLE;
+        }
     }
     Ok(code)
 }

@@ -1,19 +1,18 @@
 //! The batch: an item for each job.
-//!
-//! Jobs start in the order of the input, whichever worker takes them and however the runtime has cut
-//! the batch: an item draws the next turn when it begins.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::fmt;
 use std::time::Duration;
 
-use ganger::{Ctx, Failure, Retry, Runtime, Summary};
+use ganger::{Ctx, Failure, Report, Retry, Runtime};
 
 use super::attempt::{self, Job, Manner};
 use super::collector::Collector;
+use super::ending::Ending;
 use super::input::Inputs;
 use super::stop::Stop;
 use super::template::Template;
+use super::turns::{Turn, Turns};
+use crate::support::log::{Level, Log};
 
 /// What is to be run.
 #[derive(Debug)]
@@ -42,47 +41,64 @@ impl Work {
     }
 }
 
-/// Why a try has no result.
+/// Why a job has not succeeded.
 #[derive(Clone, Copy, Debug)]
-enum Unfinished {
+pub(crate) enum Trouble {
     /// It has failed, and is to be tried again.
-    Failed,
+    Again(Ending),
+    /// It has failed, and that was told.
+    Failed(Ending),
     /// It was killed because the run is to end.
     Killed,
 }
 
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Again(ending) | Self::Failed(ending) => write!(f, "{ending}"),
+            Self::Killed => f.write_str("killed because the run was to end"),
+        }
+    }
+}
+
 pub(crate) fn run(
     runtime: &Runtime,
+    turns: &Turns<'_>,
     work: &Work,
     collector: &Collector<'_>,
     stop: &Stop,
-) -> Summary {
-    let next_turn = AtomicUsize::new(0);
-    // An item keeps its turn when it is tried again.
-    let turns: Vec<OnceLock<usize>> = work.todo.iter().map(|_| OnceLock::new()).collect();
-    let body = |turn: &OnceLock<usize>, ctx: &Ctx| {
-        // Relaxed: only that each is drawn once matters.
-        let turn = *turn.get_or_init(|| next_turn.fetch_add(1, Ordering::Relaxed));
-        let job = work.job(turn, ctx.worker() + 1);
-        let attempt = attempt::make(&job, &work.manner, stop).ok_or(Unfinished::Killed)?;
+    log: Log,
+) -> Report<(), Trouble> {
+    let body = |item: &Turn, ctx: &Ctx| {
+        let slot = ctx.worker() + 1;
+        let turn = turns.draw(item, slot);
+        let job = work.job(turn, slot);
+        let attempt = attempt::make(&job, &work.manner, stop).ok_or(Trouble::Killed)?;
         let again = attempt.ending.failed() && ctx.attempt() != work.tries && !ctx.is_cancelled();
         if again {
             collector.failed(&job, &attempt);
-            return Err(Unfinished::Failed);
+            return Err(Trouble::Again(attempt.ending));
         }
         collector.ended(turn, &job, &attempt);
-        Ok(())
+        match attempt.ending.failed() {
+            true => Err(Trouble::Failed(attempt.ending)),
+            false => Ok(()),
+        }
     };
     // 0 tries mean no limit, and so do as many retries as can be counted.
     let retry = Retry::fixed(work.tries.wrapping_sub(1), Duration::ZERO);
-    let report = runtime
-        .batch(&turns)
+    let batch = runtime
+        .batch(turns.items())
         .name("jobs")
         .cancel(stop.token())
         .retry(retry)
-        .retry_if(|failure: Failure<'_, Unfinished>| {
-            matches!(failure, Failure::Error(Unfinished::Failed))
-        })
-        .run(body);
-    report.summary().clone()
+        .retry_if(|failure: Failure<'_, Trouble>| {
+            matches!(failure, Failure::Error(Trouble::Again(_)))
+        });
+    let batch = if log.tells(Level::Warn) {
+        batch.observe(log.items(|index| turns.label(index)))
+    } else {
+        batch
+    };
+    batch.run(body)
 }

@@ -1,12 +1,13 @@
 //! The summary of a run, for programs: `--json`.
 
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use ganger::Summary;
 use serde_json::{Value, json};
+
+use super::message;
 
 #[derive(Args, Clone, Debug)]
 pub struct Json {
@@ -17,9 +18,15 @@ pub struct Json {
     pub to: Option<PathBuf>,
 }
 
-/// Replaces the file.
-pub fn write(to: &Path, summary: &Value) -> io::Result<()> {
-    fs::write(to, format!("{summary:#}\n"))
+impl Json {
+    /// Writes the file, if that was asked for.
+    pub fn write(&self, summary: impl FnOnce() -> Value) -> Result<(), String> {
+        let Some(to) = &self.to else {
+            return Ok(());
+        };
+        let text = format!("{:#}\n", summary());
+        fs::write(to, text).map_err(|error| message::about(to, &error))
+    }
 }
 
 /// What each worker did.

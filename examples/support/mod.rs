@@ -1,8 +1,9 @@
 //! What the example programs have in common: flags, messages, and how a run ends. Each program includes this file, and says
 //! in `crate::PROGRAM` who it is.
 //!
-//! Every program takes [`Completions`](completions::Completions) and [`Flags`](flags::Flags); those that have something to show or
-//! to sum up also [`Progress`](progress::Progress) and [`Json`](json::Json).
+//! Every program takes [`Completions`](completions::Completions) and [`Flags`](flags::Flags); those that have something to show, to sum up
+//! or to give account of also [`Progress`](progress::Progress), [`Json`](json::Json), [`Trace`](trace::Trace), [`Log`](log::Log) and
+//! [`Report`](report::Report).
 
 #![allow(
     dead_code,
@@ -15,7 +16,10 @@ pub mod duration;
 pub mod ending;
 pub mod flags;
 pub mod json;
+pub mod log;
 pub mod message;
 pub mod program;
 pub mod progress;
 pub mod reason;
+pub mod report;
+pub mod trace;

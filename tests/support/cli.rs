@@ -6,9 +6,11 @@
     reason = "shared by several test programs, each of which uses a part of it"
 )]
 
+use serde_json::Value;
+use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -72,6 +74,20 @@ impl Run {
         let text = String::from_utf8_lossy(&self.stderr);
         assert!(text.contains(words), "no `{words}`: {}", self.show());
         self
+    }
+
+    /// The lines of `--log NAME`: `LEVEL: TEXT`, without their times.
+    #[track_caller]
+    pub fn log(&self, name: &str) -> Vec<String> {
+        let text = String::from_utf8_lossy(&self.stderr);
+        let lines = text.lines();
+        let logged = lines.filter_map(|line| line.strip_prefix(&format!("{name}: [")));
+        let line = |line: &str| {
+            let (at, rest) = line.split_once(" s, ").expect("a time");
+            assert!(at.parse::<f64>().is_ok_and(|at| at >= 0.0), "{line}");
+            rest.replacen("] ", ": ", 1)
+        };
+        logged.map(line).collect()
     }
 
     pub fn show(&self) -> String {
@@ -139,6 +155,41 @@ pub fn completed(name: &str) -> Vec<String> {
     let offered = run(Command::new("bash").args(["-c", &ask]), &script.stdout).exits(0);
     let offered = String::from_utf8(offered.stdout).expect("UTF-8");
     offered.lines().map(str::to_owned).collect()
+}
+
+/// Of a timeline as JSON: how many batches of this name have begun and ended, and how many items were run.
+#[track_caller]
+pub fn traced(path: &Path, batch: &str) -> (usize, u64) {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let trace: Value = serde_json::from_str(&text).expect("JSON");
+    let events = trace["traceEvents"].as_array().expect("events");
+    let phases = |phase| {
+        let all = events.iter();
+        all.filter(|it| it["ph"] == phase && it["cat"] == "batch" && it["name"] == batch)
+            .count()
+    };
+    assert_eq!(phases("b"), phases("e"), "{text}");
+    let slices = events
+        .iter()
+        .filter(|it| it["ph"] == "X" && it["cat"] == "items");
+    let items = slices.map(|it| it["args"]["count"].as_u64().expect("a count"));
+    (phases("b"), items.sum())
+}
+
+/// What a report shows.
+#[track_caller]
+pub fn reported(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let (_, rest) = text.split_once("id=\"data\">").expect("there are data");
+    let (data, _) = rest.split_once("</script>").expect("they end");
+    assert!(!data.contains(['<', '>', '&']), "what is not escaped");
+    serde_json::from_str(data).expect("JSON")
+}
+
+/// The values of `key` in an array.
+pub fn each<'v>(array: &'v Value, key: &str) -> Vec<&'v str> {
+    let all = array.as_array().into_iter().flatten();
+    all.filter_map(|it| it[key].as_str()).collect()
 }
 
 /// Reads a pipe to its end, elsewhere.

@@ -12,6 +12,9 @@ use crate::catalog::MOST_SHARDS;
 use crate::support::completions::Completions;
 use crate::support::duration;
 use crate::support::flags::Flags;
+use crate::support::log::Log;
+use crate::support::report::Report;
+use crate::support::trace::Trace;
 
 /// Keep tables in several files of SQLite and query all of them at once.
 ///
@@ -32,6 +35,12 @@ pub(crate) struct Args {
     pub(crate) flags: Flags,
 
     #[command(flatten)]
+    pub(crate) trace: Trace,
+
+    #[command(flatten)]
+    pub(crate) log: Log,
+
+    #[command(flatten)]
     completions: Completions,
 }
 
@@ -40,6 +49,16 @@ pub(crate) enum Command {
     Load(Load),
     Sql(Sql),
     Serve(Serve),
+}
+
+impl Command {
+    pub(crate) fn report(&self) -> &Report {
+        match self {
+            Self::Load(load) => &load.report,
+            Self::Sql(sql) => &sql.report,
+            Self::Serve(serve) => &serve.report,
+        }
+    }
 }
 
 /// Put a CSV file into a database as a new table, and make the database if there is none
@@ -69,6 +88,10 @@ pub(crate) struct Load {
     /// Value that means NULL; may be repeated [default: NA, and nothing at all]
     #[arg(long, value_name = "TEXT")]
     pub(crate) null: Vec<String>,
+
+    // It has an item for each shard.
+    #[command(flatten)]
+    pub(crate) report: Report,
 }
 
 /// Answer one SELECT
@@ -94,8 +117,12 @@ pub(crate) struct Sql {
     pub(crate) json: bool,
 
     /// Print what the shards would be asked, and what would become of their rows, instead of doing it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "report")]
     pub(crate) explain: bool,
+
+    // As that of a load.
+    #[command(flatten)]
+    pub(crate) report: Report,
 }
 
 /// Answer statements as they come, many at a time
@@ -127,6 +154,10 @@ pub(crate) struct Serve {
     /// How many statements run at once; further ones wait
     #[arg(long, value_name = "N", default_value = "16")]
     pub(crate) at_once: NonZeroUsize,
+
+    // Of the whole runtime: each statement is a batch.
+    #[command(flatten)]
+    pub(crate) report: Report,
 }
 
 /// How statements are answered.

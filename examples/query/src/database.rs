@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ganger::{Cause, Failure as Failed, Retry, Runtime};
+use ganger::{Cause, Failure as Failed, Report, Retry, Runtime};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -23,8 +23,9 @@ use crate::merge;
 use crate::plan::{self, Finish, Plan, Route};
 use crate::pool::{Links, Pool};
 use crate::schema::Schema;
-use crate::shard::Trouble;
+use crate::shard::{self, Trouble};
 use crate::stop::{Reason, Stop};
+use crate::support::log::{Level, Log};
 use crate::watch::Watch;
 
 /// How often a shard that is locked is tried again, and how long after the first time. Each further wait is twice as long.
@@ -32,7 +33,8 @@ const TRIES: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 
 pub(crate) struct Database {
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
+    log: Log,
     pool: Pool,
     /// Preparing takes some microseconds, so nobody waits long.
     schema: Mutex<Schema>,
@@ -51,12 +53,13 @@ pub(crate) struct Request {
 }
 
 impl Database {
-    pub(crate) fn open(dir: &Path, runtime: Runtime) -> Result<Self, Failure> {
+    pub(crate) fn open(dir: &Path, runtime: Arc<Runtime>, log: Log) -> Result<Self, Failure> {
         let catalog = Catalog::read(dir).map_err(Failure::Other)?;
         let schema = Schema::new(&catalog)?;
         let watch = Watch::start().map_err(|error| Failure::Other(error.to_string()))?;
         Ok(Self {
             runtime,
+            log,
             pool: Pool::new(dir.to_owned(), catalog),
             schema: Mutex::new(schema),
             watch,
@@ -67,14 +70,19 @@ impl Database {
         plan::plan(sql, self.pool.catalog(), &self.schema.lock())
     }
 
-    /// Answers a statement, unless `stop` says otherwise before.
-    pub(crate) fn answer(&self, request: &Request, stop: &Arc<Stop>) -> Result<Answer, Failure> {
+    /// Answers a statement, unless `stop` says otherwise before. If all shards were asked, `look` is shown the batch.
+    pub(crate) fn answer(
+        &self,
+        request: &Request,
+        stop: &Arc<Stop>,
+        look: &mut dyn FnMut(&Report<Rows, Trouble>),
+    ) -> Result<Answer, Failure> {
         let _deadline = request.deadline.map(|time| self.watch.at(time, stop));
         let Plan { columns, route } = self.plan(&request.sql)?;
         let (rows, missing) = match route {
             Route::Any { sql } => (self.ask_any(&sql, request, stop)?, Vec::new()),
             Route::Each { sql, finish } => {
-                let (parts, missing) = self.ask_each(&sql, request, stop)?;
+                let (parts, missing) = self.ask_each(&sql, request, stop, look)?;
                 let rows = match finish {
                     Finish::Chain { limit, offset } => merge::chain(parts, limit, offset),
                     Finish::Merge { create, sql } => {
@@ -98,13 +106,14 @@ impl Database {
         sql: &str,
         request: &Request,
         stop: &Arc<Stop>,
+        look: &mut dyn FnMut(&Report<Rows, Trouble>),
     ) -> Result<(Vec<Rows>, Vec<Missing>), Failure> {
         let deadline = request.deadline;
         let left = deadline.map_or(Duration::MAX, |time| {
             time.saturating_duration_since(Instant::now())
         });
         let counter = Counter::new(request.most_rows);
-        let report = self
+        let batch = self
             .runtime
             .batch(0..self.pool.catalog().shards)
             .name("query")
@@ -113,9 +122,15 @@ impl Database {
             .retry(Retry::exponential(TRIES, FIRST_WAIT))
             .retry_if(|failure: Failed<'_, Trouble>| {
                 matches!(failure, Failed::Error(Trouble::Shard { is_busy: true, .. }))
-            })
+            });
+        let batch = match self.log.tells(Level::Warn) {
+            true => batch.observe(self.log.items(shard::name)),
+            false => batch,
+        };
+        let report = batch
             .with_state(|_worker| Links::new(&self.pool))
             .run(|links, shard, _ctx| links.with(shard, |conn| read(conn, sql, &counter, stop)));
+        look(&report);
         if let Some(reason) = stop.reason() {
             return Err(Failure::Stopped(reason));
         }

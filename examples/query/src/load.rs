@@ -19,8 +19,10 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use crate::catalog::{Catalog, Kind, Table};
 use crate::quote;
 use crate::shard;
-use crate::support::message::printable;
+use crate::support::log::{Level, Log};
+use crate::support::message::{is_fine, printable};
 use crate::support::reason::reason;
+use crate::support::report::Report;
 use crate::survey::{Source, Survey};
 
 pub(crate) struct Load<'l> {
@@ -30,13 +32,18 @@ pub(crate) struct Load<'l> {
     /// For a database that is to be made; else it has to be the number that there is.
     pub(crate) shards: Option<usize>,
     pub(crate) replicate: bool,
+    pub(crate) report: &'l Report,
+    pub(crate) log: Log,
 }
+
+/// Whether the report could be written, if one is wanted.
+type Reported = Result<(), String>;
 
 const DEFAULT_SHARDS: usize = 8;
 
 impl Load<'_> {
-    /// Returns the table, and how many shards there are.
-    pub(crate) fn run(&self, runtime: &Runtime) -> Result<Table, String> {
+    /// Returns the table.
+    pub(crate) fn run(&self, runtime: &Runtime) -> Result<(Table, Reported), String> {
         check_name(self.table)?;
         // Before anything is made: a wrong file leaves nothing behind.
         let survey = self.source.survey()?;
@@ -59,10 +66,11 @@ impl Load<'_> {
             columns: survey.columns.clone(),
             rows: Vec::new(),
         };
-        table.rows = self.fill(runtime, &catalog, &table, &survey)?;
+        let (rows, reported) = self.fill(runtime, &catalog, &table, &survey)?;
+        table.rows = rows;
         catalog.tables.push(table.clone());
         catalog.write(self.dir)?;
-        Ok(table)
+        Ok((table, reported))
     }
 
     /// No two loads at once. Readers need no lock: they see the catalog before or after.
@@ -107,45 +115,53 @@ impl Load<'_> {
         catalog: &Catalog,
         table: &Table,
         survey: &Survey,
-    ) -> Result<Vec<u64>, String> {
-        let report = runtime
+    ) -> Result<(Vec<u64>, Reported), String> {
+        let batch = runtime
             .batch(0..catalog.shards)
             .name("load")
-            .stop_on_first_failure()
-            .run(|shard, ctx| {
-                let mut conn = shard::open_to_load(self.dir, shard)?;
-                let path = shard::path(self.dir, shard);
-                let wrong = |error: rusqlite::Error| {
-                    format!("{}: {}", printable(&path), shard::text(&error))
-                };
-                let dealt = if table.replicated {
-                    (0, 1)
-                } else {
-                    (shard, catalog.shards)
-                };
-                let transaction = conn.transaction().map_err(wrong)?;
-                let drop = format!("DROP TABLE IF EXISTS {}", quote::name(&table.name));
-                transaction.execute(&drop, []).map_err(wrong)?;
-                transaction.execute(&table.create(), []).map_err(wrong)?;
-                let reader = self.source.open()?;
-                let mut filling =
-                    Filling::new(self.source, reader, table, &transaction).map_err(wrong)?;
-                for (start, rows) in survey.dealt(dealt.0, dealt.1) {
-                    // Once another shard has failed: that one's error is to be told, and not this.
-                    ctx.checkpoint();
-                    filling.block(start, rows, &wrong)?;
-                }
-                let rows = filling.end();
-                transaction.commit().map_err(wrong)?;
-                Ok(rows)
-            });
-        report.into_results().map_err(|error| {
-            let shard = error.index();
-            match error.into_cause() {
-                Cause::Failed(what) => what,
-                other => format!("shard {shard}: {other}"),
+            .stop_on_first_failure();
+        let batch = match self.log.tells(Level::Warn) {
+            true => batch.observe(self.log.items(shard::name)),
+            false => batch,
+        };
+        let report = batch.run(|shard, ctx| {
+            let mut conn = shard::open_to_load(self.dir, shard)?;
+            let path = shard::path(self.dir, shard);
+            let wrong =
+                |error: rusqlite::Error| format!("{}: {}", printable(&path), shard::text(&error));
+            let dealt = if table.replicated {
+                (0, 1)
+            } else {
+                (shard, catalog.shards)
+            };
+            let transaction = conn.transaction().map_err(wrong)?;
+            let drop = format!("DROP TABLE IF EXISTS {}", quote::name(&table.name));
+            transaction.execute(&drop, []).map_err(wrong)?;
+            transaction.execute(&table.create(), []).map_err(wrong)?;
+            let reader = self.source.open()?;
+            let mut filling =
+                Filling::new(self.source, reader, table, &transaction).map_err(wrong)?;
+            for (start, rows) in survey.dealt(dealt.0, dealt.1) {
+                // Once another shard has failed: that one's error is to be told, and not this.
+                ctx.checkpoint();
+                filling.block(start, rows, &wrong)?;
             }
-        })
+            let rows = filling.end();
+            transaction.commit().map_err(wrong)?;
+            Ok(rows)
+        });
+        let reported = self.report.write(&report, shard::name, String::clone);
+        match report.into_results() {
+            Ok(rows) => Ok((rows, reported)),
+            Err(error) => {
+                is_fine(reported);
+                let shard = error.index();
+                Err(match error.into_cause() {
+                    Cause::Failed(what) => what,
+                    other => format!("shard {shard}: {other}"),
+                })
+            }
+        }
     }
 }
 

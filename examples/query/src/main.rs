@@ -39,13 +39,15 @@ mod survey;
 mod watch;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use ganger::Runtime;
 
 use crate::args::{Args, Command};
 use crate::support::ending;
-use crate::support::message::say;
+use crate::support::log::Log;
+use crate::support::message::{is_fine, say};
 use crate::support::program::Program;
 use crate::survey::Source;
 
@@ -55,19 +57,28 @@ const PROGRAM: Program = Program {
 };
 
 fn main() -> ExitCode {
-    ending::of(run(Args::parse()))
+    ending::of(run(&Args::parse()))
 }
 
-fn run(args: Args) -> Result<ExitCode, String> {
-    let runtime = args.flags.runtime(|builder| builder)?;
-    match args.command {
-        Command::Load(args) => load(&args, &runtime),
-        Command::Sql(args) => Ok(sql::run(&args, runtime)),
-        Command::Serve(args) => serve::run(&args, runtime),
+fn run(args: &Args) -> Result<ExitCode, String> {
+    let (command, log) = (&args.command, args.log);
+    let runtime = args.flags.runtime(|builder| {
+        let builder = log.watch(args.trace.watch(builder));
+        command.report().watch(builder)
+    })?;
+    let runtime = Arc::new(runtime);
+    let code = ending::of(match command {
+        Command::Load(args) => load(args, &runtime, log),
+        Command::Sql(args) => Ok(sql::run(args, runtime.clone(), log)),
+        Command::Serve(args) => serve::run(args, runtime.clone(), log),
+    });
+    match is_fine(args.trace.write(&runtime)) {
+        true => Ok(code),
+        false => Ok(ExitCode::FAILURE),
     }
 }
 
-fn load(args: &args::Load, runtime: &Runtime) -> Result<ExitCode, String> {
+fn load(args: &args::Load, runtime: &Runtime, log: Log) -> Result<ExitCode, String> {
     let mut nulls = args.null.clone();
     if nulls.is_empty() {
         nulls = vec![String::new(), "NA".to_owned()];
@@ -81,8 +92,10 @@ fn load(args: &args::Load, runtime: &Runtime) -> Result<ExitCode, String> {
         table: &args.table,
         shards: args.shards,
         replicate: args.replicate,
+        report: &args.report,
+        log,
     };
-    let table = load.run(runtime)?;
+    let (table, reported) = load.run(runtime)?;
     let (name, shards) = (&table.name, table.rows.len());
     let text = if table.replicated {
         format!("{name}: {} rows in each of {shards} shards", table.rows[0])
@@ -91,5 +104,5 @@ fn load(args: &args::Load, runtime: &Runtime) -> Result<ExitCode, String> {
         format!("{name}: {rows} rows in {shards} shards")
     };
     say(&text);
-    Ok(ExitCode::SUCCESS)
+    reported.map(|()| ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 //! The header of each file says which shard of which database it is (`application_id` is the database's id, `user_version` the
 //! shard's number, from 1), so files that were swapped or come from elsewhere are found out before they answer anything.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,8 +18,13 @@ use crate::support::reason::reason;
 /// How long a load waits for a reader to leave a shard.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Of its file.
+pub(crate) fn name(shard: usize) -> String {
+    format!("shard-{shard:03}.db")
+}
+
 pub(crate) fn path(dir: &Path, shard: usize) -> PathBuf {
-    dir.join(format!("shard-{shard:03}.db"))
+    dir.join(name(shard))
 }
 
 /// Why a shard gave no answer.
@@ -30,6 +36,15 @@ pub(crate) enum Trouble {
     Statement(String),
     /// It was told to stop.
     Interrupted,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shard { reason, .. } | Self::Statement(reason) => reason,
+            Self::Interrupted => "was told to stop",
+        })
+    }
 }
 
 impl Trouble {

@@ -15,8 +15,10 @@ use crate::database::{Database, Request};
 use crate::failure::Failure;
 use crate::plan::{Finish, Plan, Route};
 use crate::print::{self, Form};
+use crate::shard::{self, Trouble};
 use crate::stop::{Reason, Stop};
-use crate::support::message::say;
+use crate::support::log::Log;
+use crate::support::message::{is_fine, printable, say};
 use crate::support::reason::reason;
 
 /// A wrong statement, or one that cannot be split.
@@ -24,8 +26,8 @@ const REFUSED: u8 = 3;
 /// It was ended early.
 const STOPPED: u8 = 4;
 
-pub(crate) fn run(args: &args::Sql, runtime: Runtime) -> ExitCode {
-    let answered = Database::open(&args.dir, runtime).and_then(|database| {
+pub(crate) fn run(args: &args::Sql, runtime: Arc<Runtime>, log: Log) -> ExitCode {
+    let answered = Database::open(&args.dir, runtime, log).and_then(|database| {
         if args.explain {
             return Ok(explain(&database.plan(&args.sql)?));
         }
@@ -56,7 +58,17 @@ fn answer(args: &args::Sql, database: &Database) -> Result<ExitCode, Failure> {
     };
     let stop = Arc::new(Stop::default());
     obey(&stop).map_err(|error| Failure::Other(error.to_string()))?;
-    let answer = database.answer(&request, &stop)?;
+    let mut reported = None;
+    let answer = database.answer(&request, &stop, &mut |report| {
+        reported = Some(args.report.write(report, shard::name, Trouble::to_string));
+    });
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(failure) => {
+            reported.map(is_fine);
+            return Err(failure);
+        }
+    };
     for missing in &answer.missing {
         say(&format!("without {missing}"));
     }
@@ -65,7 +77,18 @@ fn answer(args: &args::Sql, database: &Database) -> Result<ExitCode, Failure> {
         (_, true) => Form::Json,
         _ => Form::Table,
     };
-    Ok(written(|out| print::print(&answer, form, out)))
+    let code = written(|out| print::print(&answer, form, out));
+    let reported = reported.unwrap_or_else(|| match &args.report.to {
+        Some(to) => Err(format!(
+            "{}: not written: one shard has answered alone, so there is nothing to report",
+            printable(to)
+        )),
+        None => Ok(()),
+    });
+    match is_fine(reported) {
+        true => Ok(code),
+        false => Ok(ExitCode::FAILURE),
+    }
 }
 
 /// The first signal stops the statement; the second ends the program.

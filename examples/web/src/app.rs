@@ -23,6 +23,7 @@ use crate::offer::LIGHT;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 use crate::status;
+use crate::support::message::is_fine;
 use crate::thumbnail::{WIDEST, thumbnail};
 
 #[derive(Debug)]
@@ -64,6 +65,15 @@ impl App {
     pub(crate) fn end(&self) {
         // Relaxed: it publishes nothing.
         self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Writes what the workers did, if that was asked for. False if a file could not be written, which is told.
+    pub fn give_account(&self) -> bool {
+        let Some(runtime) = self.engine.runtime() else {
+            return true;
+        };
+        let is_traced = is_fine(self.settings.trace.write(runtime));
+        is_fine(self.settings.report.write_of(runtime)) && is_traced
     }
 
     /// Ends the workers. Waits no longer than `timeout` for work that nobody waits for any more.

@@ -64,6 +64,8 @@ impl Engine {
             Kind::Ganger => {
                 // Not pinned: the async threads are as welcome on each CPU as they are.
                 let runtime = settings.flags.runtime(|builder| {
+                    let builder = settings.log.watch(settings.trace.watch(builder));
+                    let builder = settings.report.watch(builder);
                     let builder = builder.num_threads(threads).pinning(Pinning::Off);
                     let builder = builder.queue_limit(limit);
                     builder.start_handler(move |worker| desks.seat(worker))
@@ -108,12 +110,17 @@ impl Engine {
         }
     }
 
-    /// What ganger says of its workers.
-    pub(crate) fn health(&self) -> Option<Health> {
+    /// That of ganger.
+    pub(crate) fn runtime(&self) -> Option<&Runtime> {
         match &self.runner {
-            Runner::Ganger(runtime) => Some(runtime.health()),
+            Runner::Ganger(runtime) => Some(runtime),
             Runner::Tokio(_) | Runner::Rayon(..) => None,
         }
+    }
+
+    /// What ganger says of its workers.
+    pub(crate) fn health(&self) -> Option<Health> {
+        self.runtime().map(Runtime::health)
     }
 
     pub(crate) fn check_room(&self, weight: Weight) -> Result<(), Full> {

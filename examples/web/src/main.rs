@@ -74,14 +74,15 @@ fn run(args: &Serve) -> Result<ExitCode, String> {
     let app = App::start(args.settings.clone())?;
     let served = threads.block_on(listen(args.listen, app.clone()));
     threads.shutdown_timeout(LAST_WORK);
-    let all_answered = served.map_err(|error| format!("{}: {error}", args.listen))?;
-    if !all_answered {
+    let all_answered = served.map_err(|error| format!("{}: {error}", args.listen));
+    if all_answered == Ok(false) {
         message::say(&format!("{} accepted requests had no answer", app.open()));
     }
+    let is_written = app.give_account();
     if let Some(app) = Arc::into_inner(app) {
         app.shut_down(LAST_WORK);
     }
-    Ok(ExitCode::from(u8::from(!all_answered)))
+    Ok(ExitCode::from(u8::from(!(all_answered? && is_written))))
 }
 
 async fn listen(address: SocketAddr, app: Arc<App>) -> std::io::Result<bool> {

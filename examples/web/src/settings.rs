@@ -7,6 +7,9 @@ use clap::{Args, Command, FromArgMatches, ValueEnum};
 
 use crate::support;
 use crate::support::flags::Flags;
+use crate::support::log::{Level, Log};
+use crate::support::report::Report;
+use crate::support::trace::Trace;
 
 /// Who does the CPU work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,6 +43,16 @@ pub struct Settings {
 
     #[command(flatten)]
     pub flags: Flags,
+
+    #[command(flatten)]
+    pub trace: Trace,
+
+    #[command(flatten)]
+    pub log: Log,
+
+    // Of the whole runtime: requests are tasks.
+    #[command(flatten)]
+    pub report: Report,
 
     /// How many threads work at most with --engine spawn-blocking, in place of --threads [default: tokio's own, 512]
     #[arg(long, value_name = "N")]
@@ -85,6 +98,13 @@ impl Settings {
     ///
     /// A message that says which setting is meant.
     pub fn check(&self) -> Result<(), String> {
+        let asks = self.trace.to.is_some() || self.report.to.is_some();
+        if (asks || self.log.tells(Level::Error)) && self.engine != Kind::Ganger {
+            let engine = self.engine.name();
+            return Err(format!(
+                "--trace, --log and --report tell what ganger does, and not --engine {engine}"
+            ));
+        }
         let (reserve, queue) = (self.reserve(), self.queue);
         if reserve >= queue.get() {
             return Err(format!(

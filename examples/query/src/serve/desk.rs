@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use parking_lot::{Condvar, Mutex};
 use serde_json::Value;
@@ -26,54 +26,82 @@ pub(super) struct Job {
     pub(super) client: Arc<Client>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Desk(Arc<Shared>);
 
+#[derive(Default)]
 struct Shared {
-    database: Database,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
     /// Each client has a limited number of statements here.
-    queue: Mutex<VecDeque<Job>>,
-    has_job: Condvar,
+    jobs: VecDeque<Job>,
+    is_closed: bool,
+}
+
+/// Those who answer.
+pub(super) struct Staff {
+    desk: Desk,
+    threads: Vec<JoinHandle<()>>,
+}
+
+pub(super) fn open(database: Database, at_once: usize) -> io::Result<(Desk, Staff)> {
+    let desk = Desk::default();
+    let database = Arc::new(database);
+    let mut threads = Vec::with_capacity(at_once);
+    for number in 0..at_once {
+        let (desk, database) = (desk.clone(), database.clone());
+        let thread = thread::Builder::new()
+            .name(format!("statement-{number}"))
+            .stack_size(STACK)
+            .spawn(move || desk.work(&database))?;
+        threads.push(thread);
+    }
+    let staff = Staff {
+        desk: desk.clone(),
+        threads,
+    };
+    Ok((desk, staff))
+}
+
+impl Staff {
+    /// All are answered. Nobody has the database any more when this returns, nor its runtime, so that this can end in order.
+    pub(super) fn dismiss(self) {
+        self.desk.0.queue.lock().is_closed = true;
+        self.desk.0.changed.notify_all();
+        for thread in self.threads {
+            // What they throw is caught.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Desk {
-    pub(super) fn open(database: Database, at_once: usize) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            database,
-            queue: Mutex::default(),
-            has_job: Condvar::new(),
-        });
-        for number in 0..at_once {
-            let shared = shared.clone();
-            thread::Builder::new()
-                .name(format!("statement-{number}"))
-                .stack_size(STACK)
-                .spawn(move || shared.work())?;
-        }
-        Ok(Self(shared))
-    }
-
     pub(super) fn put(&self, job: Job) {
-        self.0.queue.lock().push_back(job);
-        self.0.has_job.notify_one();
+        self.0.queue.lock().jobs.push_back(job);
+        self.0.changed.notify_one();
     }
-}
 
-impl Shared {
-    fn work(&self) {
+    /// The next one; none at the end.
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.0.queue.lock();
         loop {
-            let job = {
-                let mut queue = self.queue.lock();
-                loop {
-                    match queue.pop_front() {
-                        Some(job) => break job,
-                        None => self.has_job.wait(&mut queue),
-                    }
-                }
-            };
+            match queue.jobs.pop_front() {
+                Some(job) => return Some(job),
+                None if queue.is_closed => return None,
+                None => self.0.changed.wait(&mut queue),
+            }
+        }
+    }
+
+    fn work(&self, database: &Database) {
+        while let Some(job) = self.next() {
             let answer = || match job.stop.reason() {
                 Some(reason) => Err(Failure::Stopped(reason)),
-                None => self.database.answer(&job.request, &job.stop),
+                None => database.answer(&job.request, &job.stop, &mut |_| ()),
             };
             // A mistake of ours shall not leave this client without an answer, and the next ones without a thread.
             let answer = catch_unwind(AssertUnwindSafe(answer))

@@ -28,7 +28,8 @@ use signal_hook::iterator::Signals;
 
 use crate::args;
 use crate::database::Database;
-use crate::support::message::say;
+use crate::support::log::Log;
+use crate::support::message::{is_fine, say};
 use crate::support::reason::reason;
 use client::Client;
 use desk::Desk;
@@ -38,18 +39,21 @@ use session::Session;
 /// A client that takes nothing of what is written for so long is gone.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) fn run(args: &args::Serve, runtime: Runtime) -> Result<ExitCode, String> {
-    let database = Database::open(&args.dir, runtime).map_err(|failure| failure.to_string())?;
+pub(crate) fn run(args: &args::Serve, runtime: Arc<Runtime>, log: Log) -> Result<ExitCode, String> {
+    let database =
+        Database::open(&args.dir, runtime.clone(), log).map_err(|failure| failure.to_string())?;
     let own = |error: io::Error| reason(&error);
     let house = Arc::new(House::default());
     obey(&house).map_err(own)?;
-    let desk = Desk::open(database, args.at_once.get()).map_err(own)?;
-    match args.listen {
-        None => serve_stdin(args.manner, desk, &house).map_err(own)?,
+    let (desk, staff) = desk::open(database, args.at_once.get()).map_err(own)?;
+    let served = match args.listen {
+        None => serve_stdin(args.manner, desk, &house).map_err(own),
         Some(address) => serve_port(args.manner, desk, &house, address)
-            .map_err(|error| format!("{address}: {}", reason(&error)))?,
-    }
-    Ok(ExitCode::SUCCESS)
+            .map_err(|error| format!("{address}: {}", reason(&error))),
+    };
+    staff.dismiss();
+    let reported = is_fine(args.report.write_of(&runtime));
+    served.map(|()| ExitCode::from(u8::from(!reported)))
 }
 
 /// The first signal closes the house, the second cancels what still runs, the third ends the program.

@@ -12,6 +12,9 @@ fn a_script_completes_every_command_and_flag() {
         "sql",
         "serve",
         "--threads",
+        "--trace",
+        "--log",
+        "--report",
         "--completions",
         "--table",
         "--explain",
@@ -39,7 +42,13 @@ fn a_number_of_threads_is_at_least_1_wherever_it_is_given() {
 #[test]
 fn help_names_the_flags_and_the_exit_codes() {
     let help = run(&mut query(["--help"]), "").exits(0).stdout;
-    for word in ["--threads", "--completions", "Exit codes"] {
+    for word in [
+        "--threads",
+        "--trace",
+        "--log",
+        "--completions",
+        "Exit codes",
+    ] {
         assert!(help.contains(word), "{word}: {help}");
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! One binary for all tests, because each would link SQLite and takes its time for that.
 
+#[cfg(feature = "report")]
+mod account;
 mod differential;
 mod flags;
 mod generator;
