@@ -281,9 +281,9 @@ impl Builder {
             exit_handler: self.exit_handler,
             restart_budget: self.restart_budget,
         };
-        let (listener, dump) = watched.begin(&crew)?;
+        let (listener, dump, until_the_end) = watched.begin(&crew)?;
         // Threads inherit CPUs: this may be built on another runtime's pinned worker.
-        let master = unpinned(|| Master::start(plan))?;
+        let master = unpinned(|| Master::start(plan, until_the_end))?;
         Ok(Runtime::new_with(
             crew,
             roster,

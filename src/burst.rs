@@ -36,7 +36,10 @@ fn run_burst(
 ) {
     let began_ns = crew.now_ns();
     let at_it = crew.tasks.begin();
-    let ran = crew.busy(index, || {
+    // A visitor has no place.
+    let place = || frame::seat_in(crew).unwrap_or(crew.extra());
+    let place = crew.probe.as_ref().map_or(index, |_| place());
+    let ran = crew.busy(place, || {
         first.call(&index);
         let mut ran = 1;
         while ran < BURST
@@ -53,12 +56,7 @@ fn run_burst(
     let took_ns = crew.now_ns().saturating_sub(began_ns);
     crew.costs.learn(TASKS, ran, took_ns);
     if let Some(probe) = &crew.probe {
-        probe.ran_tasks(
-            frame::seat_in(crew).unwrap_or(crew.extra()),
-            ran,
-            began_ns,
-            took_ns,
-        );
+        probe.ran_tasks(place, ran, began_ns, took_ns);
     }
 }
 

@@ -65,9 +65,13 @@ impl Call<'_> {
     }
 
     /// As [`run_growing`](Self::run_growing), but `body` is no work of the region: this thread has no seat for it, and takes one for
-    /// what it calls. Where callers do not work along, it only waits for the items to be run.
-    pub(crate) fn run_around(&self, body: &mut dyn FnMut(&Region<'_>)) {
-        self.open(Before::Around(body), None);
+    /// what it calls. Where callers do not work along, it only waits for the items to be run. `book` as in [`run`](Self::run).
+    pub(crate) fn run_around(
+        &self,
+        body: &mut dyn FnMut(&Region<'_>),
+        book: Option<&mut dyn FnMut(Share)>,
+    ) {
+        self.open(Before::Around(body), book);
     }
 
     fn open(&self, before: Before<'_>, book: Option<&mut dyn FnMut(Share)>) {
@@ -103,7 +107,10 @@ impl Call<'_> {
                 node: frame::node(parent, entry.waiter(), self.crew, self.priority),
                 site: self.site,
                 label: self.label,
-                called_ns: self.called_ns.unwrap_or(began_ns),
+                called_ns: match self.items {
+                    Items::Fixed => Some(self.called_ns.unwrap_or(began_ns)),
+                    Items::Growing => None,
+                },
                 caller_runs: runs,
                 is_taken: self.task.chair().unwrap_or(&own_chair),
                 remaining: AtomicU64::new(self.len as u64),

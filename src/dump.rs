@@ -18,6 +18,10 @@ impl Dump {
         /// How many runtimes have asked before.
         static BEFORE: OnceLock<Mutex<usize>> = OnceLock::new();
         let path = std::env::var_os(NAME).filter(|path| !path.is_empty())?;
+        let path = path.to_str().map_or(path.clone(), |name| {
+            let number = std::process::id().to_string();
+            name.replace("%p", &number).into()
+        });
         let mut before = BEFORE.get_or_init(Mutex::default).lock();
         *before += 1;
         Some(Self(numbered(Path::new(&path), *before)))

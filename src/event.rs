@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Something that happened: see [`Batch::observe`](crate::Batch::observe) and [`Builder::observe`](crate::Builder::observe).
 ///
-/// Batches are told apart by their numbers, from 1, in the order in which they were called.
+/// Batches are told apart by their numbers, from 1, in the order in which they began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {

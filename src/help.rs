@@ -10,6 +10,7 @@ use crate::lineage::Node;
 use crate::participation::{participate, take_over};
 use crate::region::Region;
 use crate::ring::Theft;
+use crate::sync::Ordering;
 use crate::timeline::Activity;
 use std::cell::Cell;
 
@@ -70,8 +71,12 @@ fn run_left_tasks(crew: &Crew) {
     let nobody = crew.extra();
     frame::enter(crew, nobody, None, || {
         while let Some(task) = crew.take_task() {
-            task.call(&nobody);
+            let began_ns = crew.now_ns();
+            crew.busy(nobody, || task.call(&nobody));
             crew.tasks.count_finished(1);
+            if let Some(probe) = &crew.probe {
+                probe.ran_tasks(nobody, 1, began_ns, crew.now_ns().saturating_sub(began_ns));
+            }
         }
     });
 }
@@ -174,8 +179,17 @@ fn expect_broadcasts() {
 /// Runs the oldest share of a broadcast that is meant for this thread, if it is a worker anywhere. All that wait for what it does
 /// must have been told that this is to be [expected](Node::expect_broadcasts).
 fn read_mail() -> bool {
-    let read = |home: &Crew, own: usize| home.mail.has_letters(own) && home.mail.read(own, own);
+    let read = |home: &Crew, own: usize| home.mail.has_letters(own) && read_letter(home, own);
     frame::with_home(|home| home.is_some_and(|(home, own)| read(home, own)))
+}
+
+/// Runs the oldest share that lies in the box of worker `own`, whose thread this is. False if somebody else has.
+pub(crate) fn read_letter(home: &Crew, own: usize) -> bool {
+    // Not in its name while a guest has the seat, and the worker only visits.
+    let name = frame::seat_in(home).unwrap_or(home.extra());
+    noted(home, name, Activity::Broadcast, || {
+        home.mail.read(own, name)
+    })
 }
 
 /// Whether a share of a broadcast is meant for this thread.
@@ -215,6 +229,10 @@ fn run_as(crew: &Crew, worker: usize, stolen: StolenJob, what: Activity) {
         frame::enter(crew, worker, Some(stolen.node()), || stolen.run(worker));
     });
     crew.process.stay();
+    if what == Activity::Fork {
+        // Relaxed: a figure.
+        crew.helped.fetch_add(1, Ordering::Relaxed);
+    }
     stolen.finish();
 }
 

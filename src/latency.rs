@@ -63,7 +63,7 @@ impl Latency {
         }
     }
 
-    /// Those that have come since `earlier`, which this one is a later state of: what is not there is left out.
+    /// Those that have come since `earlier`, which this one is a later state of. If it is not, all of them.
     pub fn since(&self, earlier: &Self) -> Self {
         let (Some(own), Some(before)) = (&self.histogram, &earlier.histogram) else {
             return self.clone();

@@ -20,20 +20,18 @@ pub(crate) type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
 /// See the [module](self).
 pub(crate) struct Listener {
     thread: JoinHandle<()>,
-    /// Dropped when nothing more comes.
-    over: Sender<()>,
     /// Disconnected at the thread's end.
     is_up: Receiver<()>,
 }
 
 impl Listener {
-    /// Starts it, for what is sent on `line` and comes out at `inbox`. `crew` is that of the runtime.
+    /// Starts it, for what is sent on `line` and comes out at `inbox`, until what is returned beside it is dropped. `crew` is that of the runtime.
     pub(crate) fn start(
         crew: Arc<Crew>,
         observer: Observer,
         line: Arc<Line>,
         inbox: Receiver<Option<Event>>,
-    ) -> Result<Self, BuildError> {
+    ) -> Result<(Self, Sender<()>), BuildError> {
         let (up, is_up) = bounded(0);
         let (over, is_over) = bounded(0);
         let body = move || {
@@ -66,16 +64,11 @@ impl Listener {
             what: "events",
             source,
         })?;
-        Ok(Self {
-            thread,
-            over,
-            is_up,
-        })
+        Ok((Self { thread, is_up }, over))
     }
 
-    /// After the last event was sent. Waits until all were told: until `deadline`, if there is one. True if they were.
+    /// Waits until all was told: until `deadline`, if there is one. True if it was.
     pub(crate) fn end(self, deadline: Option<Instant>) -> bool {
-        drop(self.over);
         if let Some(deadline) = deadline
             && self.is_up.recv_deadline(deadline) != Err(RecvTimeoutError::Disconnected)
         {

@@ -4,7 +4,7 @@ use crate::latency::Latency;
 use std::time::Duration;
 
 /// What a runtime has done since it was built, and what waits in it: see [`Runtime::metrics`](crate::Runtime::metrics).
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Metrics {
     /// Since the runtime was built.
@@ -18,7 +18,7 @@ pub struct Metrics {
     pub items_waiting: u64,
     /// Spawned tasks that nobody has begun.
     pub tasks_waiting: u64,
-    /// Batches, scopes and streams that are open for others than their caller now.
+    /// Batches, scopes and streams that are open for others than their caller now. One that runs items again counts twice.
     pub regions: usize,
     /// How many workers look for work at this moment, or are being woken to.
     pub searching: usize,
@@ -64,7 +64,8 @@ pub struct PlaceMetrics {
     pub items_waiting: u64,
     /// Tasks in its own queues that nobody has begun.
     pub tasks_waiting: u64,
-    /// How long items waited, from the call of their batch to their beginning; and tasks, from their spawning. Items of one chunk began together.
+    /// How long items waited, from the call of their batch to their beginning, and tasks, from their spawning. Items of one chunk began together. Those of
+    /// streams and scopes, and what is run again, are not counted.
     pub waits: Latency,
     /// How long items and tasks ran. Those that are too short to be timed one by one count with the average of their neighbours.
     pub runs: Latency,
@@ -86,7 +87,7 @@ impl Metrics {
         &self.places[self.places.len() - 1]
     }
 
-    /// What was done since `earlier`, which was read from the same runtime; what waits is what waits now. For rates, and quantiles of the last
+    /// What was done since `earlier`, which was read from the same runtime; what waits is what waits now, and the longest chunk that of all time. For rates, and quantiles of the last
     /// minute.
     ///
     /// ```

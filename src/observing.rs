@@ -27,6 +27,7 @@ impl Runtime {
     /// ```
     pub fn metrics(&self) -> Metrics {
         let crew = self.crew();
+        crew.process.enter();
         let mut places = crew.probe.as_ref().map(|it| it.read()).unwrap_or_default();
         places.resize(crew.seats(), PlaceMetrics::default());
         let mut regions = 0;
@@ -87,6 +88,7 @@ impl Runtime {
     /// What each thread did last, if the builder [asked for it](crate::Builder::trace). O(events that are kept), 30 ns each; nobody who works waits
     /// for it. What runs at this moment is not in it yet.
     pub fn timeline(&self) -> Option<Timeline> {
+        self.crew().process.enter();
         Some(self.crew().recorder()?.read())
     }
 }
@@ -103,7 +105,7 @@ impl Builder {
     ///
     /// Where the environment variable `GANGER_TRACE` is set, every runtime does so all the same (as `Trace::default()` says, if nothing else was asked for), and writes its
     /// timeline to the file of that name when it is dropped, as [`Timeline::save_chrome`](crate::Timeline::save_chrome) does; the second one of the
-    /// process to `NAME-2.json`, and so on. That of [`global`](crate::global) is written at the end of the process.
+    /// process to `NAME-2.json`, and so on; `%p` in the name is the process's number. That of [`global`](crate::global) is written at the end of the process, on Unix.
     pub fn trace(mut self, trace: Trace) -> Self {
         self.watching.trace = Some(trace);
         self
@@ -113,7 +115,8 @@ impl Builder {
     /// happens in those that are supervised, save for each item's end: see [`Event`]. It runs on a thread of its own, for as long as the
     /// runtime. Nobody who works ever waits for it: events that find 4096 others waiting are dropped and counted. If it panics it is told no more.
     ///
-    /// Dropping the runtime waits until it has been told everything, if it waits at all.
+    /// Dropping the runtime waits until it has been told everything, if it waits at all. So does [`shutdown`](Runtime::shutdown), as long as it may. Given again,
+    /// the last one counts. An observer that holds the runtime by an `Arc` keeps it for ever.
     ///
     /// ```
     /// use ganger::{Event, Runtime};

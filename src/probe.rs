@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 thread_local! {
-    /// This thread runs something, and its time is counted: what it runs within that is not counted again.
-    static IS_BUSY: Cell<bool> = const { Cell::new(false) };
+    /// The probe that counts this thread's time: what it runs within that is not counted again. Only compared, never followed.
+    static COUNTS: Cell<*const Probe> = const { Cell::new(std::ptr::null()) };
 }
 
 /// Items of a region that a participant has run one after the other.
@@ -29,8 +29,8 @@ pub(crate) struct Run {
     pub(crate) first: Option<usize>,
     /// See [`Note::batch`].
     pub(crate) batch: u16,
-    /// When they were handed in.
-    pub(crate) called_ns: u64,
+    /// When they were handed in, if all were at once.
+    pub(crate) called_ns: Option<u64>,
     /// Whether this is what its thread is busy with, and not something within that.
     pub(crate) is_outermost: bool,
     /// What the participant has looked for since it was asked last.
@@ -131,8 +131,10 @@ impl Probe {
             meter.chunks += 1;
             meter.longest_chunk = meter.longest_chunk.max(items);
             meter.runs.note_run(items, run.took_ns, run.longest_ns);
-            let waited_ns = run.began_ns.saturating_sub(run.called_ns);
-            meter.waits.note(waited_ns, items);
+            if let Some(called_ns) = run.called_ns {
+                let waited_ns = run.began_ns.saturating_sub(called_ns);
+                meter.waits.note(waited_ns, items);
+            }
             if run.is_outermost {
                 meter.busy += Duration::from_nanos(run.took_ns);
             }
@@ -240,7 +242,8 @@ impl Probe {
     /// Something that this thread is busy with begins. None if its time is counted already, or nobody counts.
     #[inline]
     pub(crate) fn begin(&self) -> Option<Busy> {
-        (self.meters.is_some() && !IS_BUSY.replace(true)).then(|| Busy(()))
+        let own = std::ptr::from_ref(self);
+        (self.meters.is_some() && COUNTS.get() != own).then(|| Busy(COUNTS.replace(own)))
     }
 
     /// Something else than items took so long, at `place`.
@@ -249,13 +252,13 @@ impl Probe {
     }
 }
 
-/// As long as this is there its thread's time is counted by whoever has it.
+/// As long as this is there its thread's time is counted by whoever has it. With who counted it before.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Busy(());
+pub(crate) struct Busy(*const Probe);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        IS_BUSY.set(false);
+        COUNTS.set(self.0);
     }
 }

@@ -113,6 +113,7 @@ impl<R, E> Report<R, E> {
             stopped: self.stopped,
             scalability: self.scalability(),
             cpus: self.origin.cpus,
+            has_forks: self.origin.has_forks,
         };
         facts.findings()
     }
@@ -156,6 +157,10 @@ pub(crate) struct Origin {
     pub(crate) cpus: usize,
     /// From the call to the end, by the runtime's clock.
     pub(crate) ran_ns: Range<u64>,
+    /// Its number, if anybody listened; else 0.
+    pub(crate) batch: u64,
+    /// Whether threads ran forks for others meanwhile.
+    pub(crate) has_forks: bool,
     /// Where the timeline is, if there is one.
     pub(crate) recorder: Option<Arc<Recorder>>,
 }
@@ -166,6 +171,7 @@ impl fmt::Debug for Origin {
             .field("threads", &self.threads)
             .field("places", &self.places)
             .field("cpus", &self.cpus)
+            .field("batch", &self.batch)
             .finish_non_exhaustive()
     }
 }

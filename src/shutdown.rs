@@ -23,8 +23,8 @@ pub struct ShutdownReport {
     /// How many were dropped unrun.
     pub cancelled: u64,
     /// The workers whose threads had not ended when the time was over, with their names. Workers alone: where all of them were lost, a
-    /// thread named `ganger-rest` runs the tasks that were left, and while that one runs this is empty, and
-    /// [`is_complete`](Self::is_complete) false all the same.
+    /// thread named `ganger-rest` runs the tasks that were left, and while that one runs, or the [observer](crate::Builder::observe) has not been told everything, this
+    /// is empty, and [`is_complete`](Self::is_complete) false all the same.
     pub still_running: Vec<WorkerInfo>,
     pub(crate) is_complete: bool,
 }

@@ -1,6 +1,9 @@
 //! What batches tell to the crates that everybody's telemetry goes through: `tracing` (a span a batch, and events in it) and `metrics` (counters and
 //! a histogram), each behind a feature of its name. Without them nothing of this is there.
 //!
+//! Subscribers and recorders are the user's. They are called on whatever thread something happens, the master's too, so one that blocks holds
+//! that up; what they throw ends there.
+//!
 //! | feature | name | what |
 //! |---|---|---|
 //! | `tracing` | span `batch` | fields `name` and `items` |
@@ -10,7 +13,16 @@
 //! | `metrics` | `ganger_workers_lost_total`, `ganger_workers_restarted_total` | counters |
 
 use crate::event::Event;
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+use crate::isolate;
 use crate::outcome::OutcomeKind;
+
+/// Does what calls the user's code.
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+fn quietly(tell: impl FnOnce()) {
+    // The panic hook was told.
+    isolate::catch(tell).unwrap_or_else(isolate::discard);
+}
 
 /// Whether there is anything of this.
 pub(crate) const IS_THERE: bool = cfg!(any(feature = "tracing", feature = "metrics"));
@@ -39,7 +51,8 @@ impl Span {
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         #[cfg(feature = "tracing")]
-        return !self.span.is_disabled();
+        // Spans may be filtered out where warnings are not.
+        return !self.span.is_disabled() || tracing::dispatcher::has_been_set();
         #[cfg(not(feature = "tracing"))]
         false
     }
@@ -49,13 +62,15 @@ impl Span {
     #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
     pub(crate) fn failed(&self, index: usize, attempt: u32, outcome: OutcomeKind) {
         #[cfg(feature = "tracing")]
-        tracing::warn!(target: "ganger", parent: &self.span, index, attempt, %outcome, "item failed");
+        quietly(|| {
+            tracing::warn!(target: "ganger", parent: &self.span, index, attempt, %outcome, "item failed");
+        });
     }
 
     #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
     pub(crate) fn note(&self, event: &Event) {
         #[cfg(feature = "tracing")]
-        {
+        quietly(|| {
             use tracing::{info, warn};
             let parent = &self.span;
             match event {
@@ -97,7 +112,7 @@ impl Span {
                 }
                 _ => {}
             }
-        }
+        });
     }
 }
 
@@ -108,7 +123,7 @@ impl Span {
 )]
 pub(crate) fn note(event: &Event) {
     #[cfg(feature = "tracing")]
-    match event {
+    quietly(|| match event {
         Event::WorkerLost {
             worker,
             reason,
@@ -120,29 +135,27 @@ pub(crate) fn note(event: &Event) {
             tracing::warn!(target: "ganger", worker, restarts, "worker restarted");
         }
         _ => {}
-    }
+    });
     #[cfg(feature = "metrics")]
-    match event {
+    quietly(|| match event {
         Event::WorkerLost { .. } => metrics::counter!("ganger_workers_lost_total").increment(1),
         Event::WorkerRestarted { .. } => {
-            metrics::counter!("ganger_workers_restarted_total").increment(1)
+            metrics::counter!("ganger_workers_restarted_total").increment(1);
         }
         _ => {}
-    }
+    });
 }
 
 /// A batch has ended.
 #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
 pub(crate) fn count_batch(counts: [(OutcomeKind, usize); 5], elapsed: std::time::Duration) {
     #[cfg(feature = "metrics")]
-    {
+    quietly(|| {
         metrics::counter!("ganger_batches_total").increment(1);
         metrics::histogram!("ganger_batch_seconds").record(elapsed);
-        for (outcome, items) in counts {
-            if items > 0 {
-                metrics::counter!("ganger_items_total", "outcome" => outcome.name())
-                    .increment(items as u64);
-            }
+        for (outcome, items) in counts.into_iter().filter(|(_, items)| *items > 0) {
+            metrics::counter!("ganger_items_total", "outcome" => outcome.name())
+                .increment(items as u64);
         }
-    }
+    });
 }

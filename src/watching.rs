@@ -7,7 +7,7 @@ use crate::event::Event;
 use crate::listener::{Listener, Observer};
 use crate::reporter::Line;
 use crate::timeline::Trace;
-use crossbeam::channel::Receiver;
+use crossbeam::channel::{Receiver, Sender};
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ pub(crate) struct Watched {
     listening: Option<(Observer, Arc<Line>, Receiver<Option<Event>>)>,
     dump: Option<Dump>,
 }
+
+pub(crate) type Begun = (Option<Listener>, Option<Dump>, Option<Sender<()>>);
 
 impl Watching {
     /// Has `crew`, of which nobody knows yet, note what was asked for; here, or in the environment.
@@ -43,14 +45,12 @@ impl Watching {
 }
 
 impl Watched {
-    /// Starts who listens.
-    pub(crate) fn begin(
-        self,
-        crew: &Arc<Crew>,
-    ) -> Result<(Option<Listener>, Option<Dump>), BuildError> {
+    /// Starts who listens, until what is returned last is dropped.
+    pub(crate) fn begin(self, crew: &Arc<Crew>) -> Result<Begun, BuildError> {
         let start = |(observer, line, inbox)| Listener::start(crew.clone(), observer, line, inbox);
-        let listener = self.listening.map(start).transpose()?;
-        Ok((listener, self.dump))
+        let started = self.listening.map(start).transpose()?;
+        let (listener, until_the_end) = started.unzip();
+        Ok((listener, self.dump, until_the_end))
     }
 }
 

@@ -121,9 +121,7 @@ pub(crate) fn run(crew: &Crew, index: usize) {
         search.is_on = crew.sleep.park(index, visible, visits);
         since_ns = crew.now_ns();
         exposed = false;
-        if let Some(probe) = &crew.probe
-            && search.is_on
-        {
+        if let Some(probe) = &crew.probe {
             probe.slept(index, began_ns, since_ns);
         }
         crew.costs.wake_arrived(since_ns);
@@ -302,9 +300,7 @@ fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local<'_>, slice: S
         Found::Fork(stolen) => help::run(crew, index, stolen),
         Found::Call(call) => help::run_call(crew, index, call),
         Found::Letter => {
-            help::noted(crew, index, Activity::Broadcast, || {
-                crew.mail.read(index, index)
-            });
+            help::read_letter(crew, index);
         }
         Found::Task(task) => run_tasks(crew, index, local, slice, task),
     }
@@ -315,7 +311,10 @@ fn help(crew: &Crew, found: Found<'_>, index: usize, local: &Local<'_>, slice: S
 /// there was anything.
 fn visit(crew: &Crew, index: usize, local: &Local<'_>, turns: &RefCell<Turns>) -> bool {
     let nobody = crew.extra();
-    let mail = crew.mail.read(index, nobody);
+    let mail = crew.mail.has_letters(index)
+        && help::noted(crew, nobody, Activity::Broadcast, || {
+            crew.mail.read(index, nobody)
+        });
     let next = |class| Some((next_task(crew, local, class)?, class));
     let order = if crew.classes.is_any() {
         turns.borrow().order()

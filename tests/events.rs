@@ -2,7 +2,9 @@
 
 mod support;
 
-use ganger::{Builder, CancelToken, Event, OutcomeKind, Retry, Runtime, StopReason, blocking};
+use ganger::{
+    Builder, CancelToken, Event, OutcomeKind, Retry, Runtime, Shutdown, StopReason, blocking,
+};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -281,6 +283,87 @@ fn the_runtimes_observer_is_told_of_all_batches_by_number() {
                     .any(|it| matches!(it, Event::ItemFinished { .. }))
             );
         }
+    });
+}
+
+#[test]
+fn what_happens_after_an_end_that_waits_for_nobody_is_told() {
+    watched(|| {
+        for threads in THREADS {
+            let (rt, told) = told_of(|builder| builder.num_threads(threads));
+            let (go_on, held) = channel::<()>();
+            let held = Mutex::new(held);
+            let handle = rt.batch(0..10).name("late").submit(move |i, _| {
+                if i == 0 {
+                    // Until nobody holds the other end.
+                    let _ = held.lock().unwrap().recv();
+                }
+                Ok::<_, ()>(i)
+            });
+            let report = rt.shutdown(Shutdown::Drain, Duration::ZERO);
+            assert!(!report.is_complete());
+            drop(go_on);
+            assert_eq!(handle.join().summary().done(), 10);
+            let ends = told
+                .iter()
+                .filter(|it| matches!(it, Event::BatchFinished { done: 10, .. }));
+            assert_eq!(ends.count(), 1);
+        }
+    });
+}
+
+#[test]
+fn items_of_chunks_that_panicked_are_counted_and_rare_events_find_room() {
+    watched(|| {
+        let (rt, told) = told_of(|builder| builder.num_threads(2).metrics(true));
+        let ran = AtomicUsize::new(0);
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            rt.batch(&vec![0_u8; 10_000]).chunks(|chunk, ctx| {
+                assert_ne!(ctx.index(), 0, "expected");
+                ran.fetch_add(chunk.len(), Ordering::Relaxed);
+            });
+        }));
+        assert!(caught.is_err());
+        assert_eq!(rt.metrics().total().panics, 1);
+        let ended = told.iter().find_map(|event| match event {
+            Event::BatchFinished { done, failed, .. } => Some((done, failed)),
+            _ => None,
+        });
+        let ran = ran.load(Ordering::Relaxed);
+        assert_eq!(ended, Some((ran, 10_000 - ran)));
+
+        // As many items end as there is room for events, and nobody listens yet.
+        let (ended, all_ended) = channel();
+        let all_ended = Mutex::new(all_ended);
+        let left = AtomicUsize::new(5000);
+        let mut rare = 0;
+        let mut is_first = true;
+        let report = rt
+            .batch(0..5000)
+            .retry(Retry::fixed(1, Duration::ZERO))
+            .observe(|event| {
+                if std::mem::take(&mut is_first) {
+                    all_ended.lock().unwrap().recv().unwrap();
+                }
+                rare += usize::from(matches!(
+                    event,
+                    Event::Retrying { .. } | Event::BatchFinished { .. }
+                ));
+            })
+            .run(|i, ctx| {
+                if i % 500 == 499 && ctx.attempt() == 1 {
+                    return Err(());
+                }
+                if left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                    ended.send(()).unwrap();
+                }
+                Ok(())
+            });
+        assert_eq!(report.summary().retried(), 10);
+        assert_eq!(rare, 11);
+        // What was run again is in the shares, too.
+        let shares = report.summary().workers().iter().map(|it| it.items());
+        assert_eq!(shares.sum::<u64>(), 5010);
     });
 }
 

@@ -5,6 +5,7 @@ use super::launch::{Job, launch};
 use super::notice::Notice;
 use super::source::parts::{IntoRuns, Runs};
 use super::{Batch, Divisible};
+use crate::crew::Crew;
 use crate::drive::{Body, drive};
 use crate::panic::TaskPanic;
 use crate::region::Claims;
@@ -15,7 +16,9 @@ use std::panic::Location;
 struct Chunks<'b, P, F> {
     runs: P,
     body: &'b F,
-    panics: Mutex<Vec<(usize, TaskPanic)>>,
+    crew: &'b Crew,
+    /// By the first item of the run, with how many there were.
+    panics: Mutex<Vec<(usize, usize, TaskPanic)>>,
 }
 
 pub(super) fn run<S, F>(batch: Batch<S>, body: &F, caller: &'static Location<'static>)
@@ -29,14 +32,16 @@ where
     let chunks = Chunks {
         runs,
         body,
+        crew: &batch.crew,
         panics: Mutex::new(Vec::new()),
     };
     let number = notice.number();
     launch(&batch.crew, &batch.layout, number, &chunks, caller, None);
     let panics = chunks.panics.into_inner();
-    notice.end(|| Counts::with_panics(items, panics.len()));
-    let first = panics.into_iter().min_by_key(|(index, _)| *index);
-    if let Some((_, panic)) = first {
+    let panicked = panics.iter().map(|(_, items, _)| items).sum();
+    notice.end(|| Counts::with_panics(items, panicked));
+    let first = panics.into_iter().min_by_key(|(index, ..)| *index);
+    if let Some((_, _, panic)) = first {
         panic.resume();
     }
 }
@@ -81,10 +86,12 @@ impl<P: Runs, F: Fn(P::Chunk, &Ctx) + Sync> Body for Stay<'_, '_, P, F> {
     }
 
     fn caught(&mut self, at: &mut u32, panic: TaskPanic) {
+        let (first, items) = (self.base + *at as usize, self.until - *at);
+        self.chunks.crew.note_panic(self.worker, first);
         self.chunks
             .panics
             .lock()
-            .push((self.base + *at as usize, panic));
+            .push((first, items as usize, panic));
         *at = self.until;
     }
 }

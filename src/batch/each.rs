@@ -14,6 +14,7 @@ use crate::ledger::Ledger;
 use crate::outcome::{Outcome, OutcomeKind};
 use crate::panic::TaskPanic;
 use crate::region::{Claims, Lap};
+use crate::report::Origin;
 use crate::slots::Slots;
 use crate::summary::Counts;
 use crate::sync::Mutex;
@@ -158,7 +159,7 @@ impl<'m, P: Parts, M, F, K, E> Each<'m, P, M, F, K, E> {
 
 impl<P, M, F, R, E> Each<'_, P, M, F, Outcomes<R, E>, E> {
     /// After all regions have closed.
-    pub(super) fn into_records(self) -> Records<R, E> {
+    pub(super) fn into_records(self, origin: Origin) -> Records<R, E> {
         // SAFETY: every item was claimed, or `Call::run` would not have returned, and every claim ends in one write, which
         // closing the region made visible.
         let outcomes = unsafe { Ledger::new(self.sink.slots, Vec::new(), || Outcome::Cancelled) };
@@ -168,6 +169,7 @@ impl<P, M, F, R, E> Each<'_, P, M, F, Outcomes<R, E>, E> {
             times: self.times.into_inner(),
             repeated: Vec::new(),
             strays: self.strays.into_inner(),
+            origin,
         }
     }
 }

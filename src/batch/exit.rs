@@ -159,6 +159,7 @@ where
             times: self.desk.times.lock().clone(),
             repeated,
             strays: std::mem::take(&mut self.desk.strays.lock()),
+            origin: self.notice.origin(exit.began),
         };
         debug_assert!(records.counts.timed_out as u64 >= left);
         // Those who hang have not booked what they did.
@@ -166,13 +167,7 @@ where
         let stopped = self.brake.reason();
         self.tell_why_it_stops();
         self.notice.end(|| records.counts);
-        ending.deliver(records.into_report(
-            self.crew,
-            exit.name.clone(),
-            exit.began,
-            workers,
-            stopped,
-        ));
+        ending.deliver(records.into_report(exit.name.clone(), exit.began, workers, stopped));
         // This thread may never come back.
         self.crew.count_out_steward();
     }

@@ -2,6 +2,7 @@ use super::launch::{Cuts, Job, launch};
 use super::notice::Notice;
 use super::source::parts::{IntoParts, Parts};
 use super::{Batch, Source};
+use crate::crew::Crew;
 use crate::drive::{Body, drive};
 use crate::isolate;
 use crate::panic::TaskPanic;
@@ -70,7 +71,9 @@ impl<S: Source, I, F> Fold<S, I, F> {
         } else {
             1
         };
+        let crew = &self.batch.crew;
         let folding = Folding {
+            crew,
             parts,
             grain,
             keeps_cells: self.deterministic,
@@ -84,7 +87,6 @@ impl<S: Source, I, F> Fold<S, I, F> {
         if grain > 1 {
             layout.cuts = Cuts::Equal;
         }
-        let crew = &self.batch.crew;
         let notice = Notice::begin(crew, &layout, Some(items), None, None);
         launch(
             crew,
@@ -129,6 +131,7 @@ struct Piece<A> {
 
 /// The job: its items are cells of `grain` neighbouring items of the batch.
 struct Folding<'f, P, I, F, A> {
+    crew: &'f Crew,
     parts: P,
     grain: usize,
     /// Each cell has an accumulator of its own; else neighbouring cells share one.
@@ -161,6 +164,7 @@ where
     fn participate(&self, base: usize, claims: &mut Claims<'_>) {
         let mut stay = Stay {
             folding: self,
+            worker: claims.worker(),
             base,
             next: 0,
             begin: 0,
@@ -177,6 +181,7 @@ where
 /// One participation.
 struct Stay<'s, 'f, P, I, F, A> {
     folding: &'s Folding<'f, P, I, F, A>,
+    worker: usize,
     base: usize,
     /// The item after the last one that was folded, or after the last one that panicked.
     next: usize,
@@ -252,6 +257,7 @@ where
                 .into_iter()
                 .for_each(isolate::discard);
         }
+        self.folding.crew.note_panic(self.worker, self.next);
         self.folding.panics.lock().push((self.next, panic));
         let cell = self.next / self.folding.grain;
         self.next += 1;

@@ -148,7 +148,24 @@ pub(super) fn launch<J: Job>(
     }
 }
 
-fn add(workers: &mut Vec<WorkerShare>, did: Share) {
+/// What a participant did, to what its worker had done.
+pub(super) fn add(workers: &mut Vec<WorkerShare>, did: Share) {
+    let did = WorkerShare {
+        worker: did.worker,
+        items: did.items,
+        busy: Duration::from_nanos(did.busy_ns),
+        steals: did.steals,
+    };
+    merge(workers, did);
+}
+
+/// What workers did besides.
+pub(super) fn join(workers: &mut Vec<WorkerShare>, more: Vec<WorkerShare>) {
+    more.into_iter().for_each(|did| merge(workers, did));
+    workers.sort_unstable_by_key(WorkerShare::worker);
+}
+
+fn merge(workers: &mut Vec<WorkerShare>, did: WorkerShare) {
     let known = workers.iter().position(|share| share.worker == did.worker);
     let at = known.unwrap_or_else(|| {
         workers.push(WorkerShare {
@@ -159,6 +176,6 @@ fn add(workers: &mut Vec<WorkerShare>, did: Share) {
     });
     let share = &mut workers[at];
     share.items += did.items;
-    share.busy += Duration::from_nanos(did.busy_ns);
+    share.busy += did.busy;
     share.steals += did.steals;
 }

@@ -37,6 +37,7 @@ mod post;
 mod presence;
 mod progress;
 mod records;
+mod returning;
 mod settings;
 mod source;
 mod state;
@@ -346,8 +347,10 @@ impl<S: Source> Batch<S> {
         let number = notice.number();
         launch::launch(crew, layout, number, &each, caller, Some(&mut workers));
         notice.end(|| each.counts());
-        each.into_records()
-            .into_report(&self.crew, self.layout.name, began, workers, None)
+        let origin = notice.origin(began);
+        drop(notice);
+        each.into_records(origin)
+            .into_report(self.layout.name, began, workers, None)
     }
 
     fn collect<M, F, R>(self, make: &M, body: F, caller: &'static Location<'static>) -> Vec<R>

@@ -3,6 +3,7 @@
 use super::launch::Layout;
 use crate::crew::Crew;
 use crate::event::Event;
+use crate::report::Origin;
 use crate::reporter::{Line, Reporter};
 use crate::summary::Counts;
 use crate::sync::{AtomicBool, Ordering};
@@ -18,6 +19,8 @@ pub(super) struct Notice<'c> {
     /// When it was called, by the crew's clock, if anybody listens.
     began_ns: Option<u64>,
     is_over: AtomicBool,
+    /// How often threads had helped with forks when it began.
+    helped: u64,
 }
 
 impl<'c> Notice<'c> {
@@ -53,12 +56,19 @@ impl<'c> Notice<'c> {
             name,
             began_ns,
             is_over: AtomicBool::new(false),
+            // Relaxed: a figure.
+            helped: crew.helped.load(Ordering::Relaxed),
         }
     }
 
     /// By which number the batch is called; 0 if nobody listens.
     pub(super) fn number(&self) -> u64 {
         self.reporter.batch()
+    }
+
+    /// Of its report: it has been called at `began`, and has ended.
+    pub(super) fn origin(&self, began: Instant) -> Origin {
+        self.crew.origin(self.number(), began, self.helped)
     }
 
     pub(super) fn reporter(&self) -> &Reporter {

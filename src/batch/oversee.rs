@@ -74,7 +74,7 @@ pub(super) struct Desk {
 
 impl<P, M, F, D, K: Keep<R, E>, R, E> Overseen<'_, P, M, F, D, K, R, E> {
     /// After all regions have closed.
-    pub(super) fn into_records(self) -> Records<R, E> {
+    pub(super) fn into_records(self, began: Instant) -> Records<R, E> {
         self.tell_why_it_stops();
         let desk = self.desk;
         let mut holes = desk.holes.into_inner();
@@ -89,6 +89,7 @@ impl<P, M, F, D, K: Keep<R, E>, R, E> Overseen<'_, P, M, F, D, K, R, E> {
         // What was drawn off is somebody else's.
         holes.extend(self.outcomes.shut().items);
         self.notice.end(|| counts);
+        let origin = self.notice.origin(began);
         // SAFETY: every item was claimed, or its region would not have closed. Every claim ends in one write or in a hole, or in a
         // wait for the next claim; which closing made visible.
         let outcomes =
@@ -99,6 +100,7 @@ impl<P, M, F, D, K: Keep<R, E>, R, E> Overseen<'_, P, M, F, D, K, R, E> {
             times: desk.times.into_inner(),
             repeated,
             strays: desk.strays.into_inner(),
+            origin,
         }
     }
 }

@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub failed: usize,
     /// How many were cancelled: left at a checkpoint, or, once the batch has ended, never begun.
     pub cancelled: usize,
-    /// How many runs have failed that were, or will be, followed by another one.
+    /// How many runs have failed that were, or will be, followed by another one, unless the batch is stopped before.
     pub retried: usize,
     /// How many run now.
     pub in_flight: usize,

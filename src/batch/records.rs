@@ -1,10 +1,9 @@
 //! What is left of a batch when it has ended, on its way to the report.
 
-use crate::crew::Crew;
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::panic::TaskPanic;
-use crate::report::Report;
+use crate::report::{Origin, Report};
 use crate::summary::{Counts, StopReason, Summary, WorkerShare};
 use crate::times::Times;
 use std::time::Instant;
@@ -16,13 +15,13 @@ pub(super) struct Records<R, E> {
     pub(super) times: Times,
     pub(super) repeated: Vec<(usize, u32)>,
     pub(super) strays: Vec<TaskPanic>,
+    pub(super) origin: Origin,
 }
 
 impl<R, E> Records<R, E> {
     /// The report of a batch that was called at `began`.
     pub(super) fn into_report(
         self,
-        crew: &Crew,
         name: Option<String>,
         began: Instant,
         workers: Vec<WorkerShare>,
@@ -42,7 +41,7 @@ impl<R, E> Records<R, E> {
             strays: self.strays,
             stopped,
             repeated: self.repeated,
-            origin: crew.origin(began),
+            origin: self.origin,
         }
     }
 }

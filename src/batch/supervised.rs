@@ -8,7 +8,7 @@ use super::ctx::Ctx;
 use super::deposit::{Deposit, Keep};
 use super::exit::{Ended, Exit};
 use super::failure::Decide;
-use super::launch::launch;
+use super::launch::{self, launch};
 use super::oversee::{Desk, Overseen};
 use super::progress::Progress;
 use super::settings::Supervised;
@@ -141,7 +141,10 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
             if overseen.retry.is_none() {
                 launch_all();
             } else {
-                overseen.run_tickets(caller, layout.priority, |_| launch_all());
+                let mut again = Vec::new();
+                let mut book = |did| launch::add(&mut again, did);
+                overseen.run_tickets(caller, layout.priority, |_| launch_all(), Some(&mut book));
+                launch::join(&mut workers, again);
             }
             let ending = match overseen.exit.take() {
                 // It was given out while some item hung, which has ended now.
@@ -154,7 +157,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
                 },
                 None => None,
             };
-            Some((overseen.into_records(), ending))
+            Some((overseen.into_records(began), ending))
         };
         let called = Called {
             layout: &layout,
@@ -166,7 +169,7 @@ impl<S: Source, D> Batch<S, Supervised<'_, D>> {
             .watched(&crew, called, &brake, leaves_behind, run);
         let (mut records, ending) = records?;
         records.strays.extend(thrown);
-        let report = records.into_report(&crew, layout.name, began, workers, brake.reason());
+        let report = records.into_report(layout.name, began, workers, brake.reason());
         Some((report, ending))
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct Crew {
     pub(crate) probe: Option<Probe>,
     /// Where the runtime's observer is told what happens.
     pub(crate) line: Option<Arc<Line>>,
+    /// How many forks threads have run for others.
+    pub(crate) helped: CachePadded<AtomicU64>,
     /// How many spares were at work when that was told last.
     spares_told: AtomicU32,
     /// How many batches had a number.
@@ -111,6 +113,7 @@ impl Crew {
             admission: None,
             probe: None,
             line: None,
+            helped: CachePadded::new(AtomicU64::new(0)),
             spares_told: AtomicU32::new(0),
             batches: AtomicU64::new(0),
             dozing: CachePadded::new(AtomicU32::new(0)),

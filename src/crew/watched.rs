@@ -23,8 +23,8 @@ impl Crew {
         self.line = Some(line);
     }
 
-    /// Of a batch that was called at `began`, and has ended now.
-    pub(crate) fn origin(&self, began: Instant) -> Origin {
+    /// Of a batch by its number that was called at `began`, when threads had helped so often, and has ended now.
+    pub(crate) fn origin(&self, batch: u64, began: Instant, helped: u64) -> Origin {
         let recorder = self.probe.as_ref().and_then(|probe| probe.recorder.clone());
         Origin {
             // A runtime without workers has its caller.
@@ -33,6 +33,8 @@ impl Crew {
             cpus: self.cpus,
             ran_ns: self.ns_at(began)..self.now_ns(),
             recorder,
+            batch,
+            has_forks: self.helped.load(Ordering::Relaxed) != helped,
         }
     }
 
@@ -65,9 +67,16 @@ impl Crew {
     /// Spares have come to work, or gone to rest.
     #[cold]
     pub(crate) fn tell_size(&self) {
-        let spares = self.spares.at_work();
-        // Relaxed: who changes it at the same time tells it, too.
-        if self.spares_told.swap(spares as u32, Ordering::Relaxed) != spares as u32 {
+        if self.line.is_none() {
+            return;
+        }
+        // Until what was told last is so: others may have told, with an older look, in between.
+        loop {
+            let spares = self.spares.at_work();
+            // Relaxed: who changes it at the same time tells it, too.
+            if self.spares_told.swap(spares as u32, Ordering::Relaxed) == spares as u32 {
+                break;
+            }
             self.tell(|| Event::Resized { spares });
         }
     }

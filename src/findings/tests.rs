@@ -40,6 +40,7 @@ fn found(summary: &Summary, threads: usize, cpus: usize) -> Vec<String> {
         stopped: None,
         scalability: Scalability::of(summary, threads),
         cpus,
+        has_forks: false,
     };
     facts.findings().iter().map(Finding::to_string).collect()
 }
@@ -61,7 +62,7 @@ fn a_long_item_that_left_others_idle_is_named() {
     let found = found(&summary, 2, 2);
     assert!(
         found[0].starts_with(
-            "problem: worker 0 was idle 83 % of the time: item 39, which ended last, took 100.0ms of 120.0ms alone."
+            "problem: Worker 0 was idle 83 % of the time: item 39, which ended last, took 100 ms of 120 ms alone. Split it, or"
         ),
         "{found:?}"
     );
@@ -81,11 +82,45 @@ fn a_long_item_in_the_middle_is_not_what_others_waited_for() {
 }
 
 #[test]
+fn items_that_do_not_divide_are_not_called_long() {
+    let summary = summary(&[100; 3], &[200, 100], 200);
+    let told = found(&summary, 2, 2);
+    assert!(
+        told[0].starts_with("hint: Worker 1 was idle 50 % of the time: 3 items cannot be dealt out evenly to 2 threads."),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn callers_and_spares_stand_in_for_workers_and_forks_hide_what_was_done() {
+    let mut batch = summary(&[10; 40], &[200, 200], 200);
+    batch.workers[1].worker = 2;
+    batch.workers[1].busy = Duration::from_millis(198);
+    assert!(
+        found(&batch, 2, 2)[0].starts_with("good: All 2 workers"),
+        "{:?}",
+        found(&batch, 2, 2)
+    );
+    let batch = summary(&[100], &[100], 100);
+    let facts = Facts {
+        summary: &batch,
+        stopped: None,
+        scalability: Scalability::of(&batch, 2),
+        cpus: 2,
+        has_forks: true,
+    };
+    assert_eq!(facts.findings(), []);
+    let mut unknown = summary(&[10; 40], &[], 200);
+    unknown.workers.clear();
+    assert!(found(&unknown, 2, 2).is_empty());
+}
+
+#[test]
 fn more_threads_than_cpus_and_fewer_items_than_threads_are_told() {
     let summary = summary(&[50, 50], &[50, 50], 50);
     let found = found(&summary, 4, 2);
     assert!(
-        found[0].starts_with("problem: 4 threads on 2 CPUs"),
+        found[0].starts_with("hint: 4 threads on 2 CPUs"),
         "{found:?}"
     );
     assert!(
@@ -111,6 +146,7 @@ fn failures_come_first_with_why_it_was_stopped() {
         scalability: Scalability::of(&summary, 2),
         summary: &summary,
         cpus: 2,
+        has_forks: false,
     };
     let first = facts.findings().swap_remove(0);
     assert_eq!(first.level, Level::Problem);
@@ -139,7 +175,7 @@ fn tiny_items_are_told_and_brief_batches_left_alone() {
     assert!(
         found_of
             .iter()
-            .any(|it| it.starts_with("hint: Items average 90ns")),
+            .any(|it| it.starts_with("hint: Items average 90.0 ns")),
         "{found_of:?}"
     );
     assert!(found(&Summary::default(), 8, 8).is_empty());

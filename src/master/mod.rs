@@ -71,7 +71,8 @@ pub(crate) struct Master {
 
 impl Master {
     /// Starts the master, and returns when it has started the workers.
-    pub(crate) fn start(plan: Plan) -> Result<Self, BuildError> {
+    /// `until_the_end` is dropped when no thread of the runtime is left.
+    pub(crate) fn start(plan: Plan, until_the_end: Option<Sender<()>>) -> Result<Self, BuildError> {
         let plan = Arc::new(plan);
         let shared = plan.clone();
         let (events, inbox) = unbounded();
@@ -81,7 +82,7 @@ impl Master {
         let thread = thread::Builder::new()
             .name("ganger-master".to_owned())
             .spawn(move || {
-                let _up = up;
+                let _up = (up, until_the_end);
                 let (most, period) = shared.restart_budget;
                 let (watch, failure) =
                     watch::Watch::begin(&shared, post, Budget::new(most, period));

@@ -99,7 +99,10 @@ impl<'p> Watch<'p> {
         while let Some(index) = crew.spares.next_to_start() {
             match self.plan.spawn(index, self.post.clone()) {
                 Ok(spare) => self.workers[index] = Some(spare),
-                Err(_) => crew.spares.send_home(&crew.sleep, index),
+                Err(_) => {
+                    crew.spares.send_home(&crew.sleep, index);
+                    crew.tell_size();
+                }
             }
         }
     }
@@ -138,11 +141,6 @@ impl<'p> Watch<'p> {
             return;
         };
         let is_replaced = self.budget.take(Instant::now());
-        crew.tell(|| Event::WorkerLost {
-            worker: index,
-            reason: why.as_str().into(),
-            is_replaced,
-        });
         if !is_replaced {
             self.give_up(index, why);
             return;
@@ -152,6 +150,11 @@ impl<'p> Watch<'p> {
                 let post = &self.plan.roster[index];
                 post.count_restart();
                 let restarts = post.restarts();
+                crew.tell(|| Event::WorkerLost {
+                    worker: index,
+                    reason: why.as_str().into(),
+                    is_replaced,
+                });
                 crew.tell(|| Event::WorkerRestarted {
                     worker: index,
                     restarts,
@@ -165,6 +168,11 @@ impl<'p> Watch<'p> {
     /// Nobody will be at place `index` any more.
     fn give_up(&mut self, index: usize, why: String) {
         let post = &self.plan.roster[index];
+        self.plan.crew.tell(|| Event::WorkerLost {
+            worker: index,
+            reason: why.as_str().into(),
+            is_replaced: false,
+        });
         let _ = post.lost.set(why);
         if post.pin.get().is_none() {
             // There was no thread that could have tried.
@@ -173,6 +181,7 @@ impl<'p> Watch<'p> {
         let crew = &self.plan.crew;
         if index >= crew.workers() {
             crew.spares.give_up(index);
+            crew.tell_size();
             crew.spares.call_again(&crew.sleep);
             crew.sleep.replace_searcher();
             return;

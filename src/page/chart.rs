@@ -34,6 +34,8 @@ pub(super) struct Chart<'c> {
     lanes: Vec<(usize, &'c TimelineLane)>,
     from: Duration,
     to: Duration,
+    /// Items of others have no numbers here.
+    batch: Option<u64>,
 }
 
 /// Something that lasts, clipped to the time that is shown.
@@ -42,6 +44,7 @@ struct Slice {
     activity: Activity,
     begin: Duration,
     end: Duration,
+    batch: Option<u64>,
     first: Option<usize>,
     items: u32,
     /// How many others it lies in.
@@ -63,7 +66,14 @@ impl<'c> Chart<'c> {
             lanes: all.filter(is_shown).collect(),
             from,
             to,
+            batch: None,
         }
+    }
+
+    /// Of this batch, by its number.
+    pub(super) fn of_batch(self, batch: u64) -> Self {
+        let batch = Some(batch);
+        Self { batch, ..self }
     }
 
     /// Which of the lanes that are shown is that of `place`.
@@ -93,7 +103,10 @@ impl<'c> Chart<'c> {
                 activity: event.activity,
                 begin: begin.max(self.from),
                 end: end.min(self.to),
-                first: event.first,
+                batch: event.batch,
+                first: event
+                    .first
+                    .filter(|_| self.batch.is_none_or(|own| event.batch == Some(own))),
                 items: event.count,
                 depth,
             }
@@ -109,6 +122,7 @@ impl<'c> Chart<'c> {
             match joined.last_mut() {
                 Some(last)
                     if last.activity == slice.activity
+                        && last.batch == slice.batch
                         && last.depth == slice.depth
                         && last.end <= slice.begin
                         && slice.begin - last.end < shortest
@@ -198,12 +212,16 @@ impl<'c> Chart<'c> {
         let mut busy = vec![0.0; STEPS];
         for (_, lane) in &self.lanes {
             let slices = self.slices(lane.events()).into_iter();
-            let outer = slices.filter(|it| it.depth == 0 && it.activity != Activity::Asleep);
-            for Slice { begin, end, .. } in outer {
+            // A call may wait for what it has called.
+            let is_busy = |it: &Slice| !matches!(it.activity, Activity::Asleep | Activity::Call);
+            // What lies within something was counted with that.
+            let mut until = self.from;
+            for Slice { begin, end, .. } in slices.filter(is_busy) {
                 let place = |time: Duration| (time - self.from).as_secs_f64() / step.as_secs_f64();
-                let (mut at, end) = (place(begin), place(end).min(STEPS as f64));
-                while at < end {
-                    let next = (at.floor() + 1.0).min(end);
+                let (mut at, end_at) = (place(begin.max(until)), place(end).min(STEPS as f64));
+                until = until.max(end);
+                while at < end_at {
+                    let next = (at.floor() + 1.0).min(end_at);
                     busy[at as usize] += next - at;
                     at = next;
                 }

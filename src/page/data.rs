@@ -2,6 +2,7 @@
 
 use super::Page;
 use super::chart::Chart;
+use crate::findings::Finding;
 use crate::latency::Latency;
 use crate::outcome::Outcome;
 use crate::summary::Summary;
@@ -27,7 +28,7 @@ impl<R, E> Page<'_, R, E> {
         let to = Duration::from_nanos(origin.ran_ns.end);
         let chart = timeline
             .as_ref()
-            .map(|it| Chart::new(it, origin.threads, from, to));
+            .map(|it| Chart::new(it, origin.threads, from, to).of_batch(origin.batch));
         let (failures, left_out) = self.failures();
         json!({
             "name": report.name(),
@@ -48,10 +49,20 @@ impl<R, E> Page<'_, R, E> {
             "utilisation": chart.as_ref().map(Chart::utilisation),
             "steals": chart.as_ref().map_or_else(Vec::new, Chart::steals),
             "scaling": self.scaling(),
-            "findings": report.findings().iter().map(|finding| {
-                json!({ "level": finding.level.name(), "text": finding.text })
-            }).collect::<Vec<_>>(),
+            "findings": report.findings().iter().map(|it| self.finding(it)).collect::<Vec<_>>(),
         })
+    }
+
+    /// With the name of the item that it speaks of.
+    fn finding(&self, finding: &Finding) -> Value {
+        let label = finding
+            .item
+            .and_then(|index| Some((index, (self.label)(index)?)));
+        let text = match label {
+            Some((index, label)) => format!("{} (Item {index} is {label}.)", finding.text),
+            None => finding.text.clone(),
+        };
+        json!({ "level": finding.level.name(), "text": text })
     }
 
     /// What a worker is called.

@@ -92,7 +92,10 @@ impl Overview<'_> {
     fn findings(&self) -> Vec<Finding> {
         let (metrics, health) = (self.metrics, self.health);
         let mut found = Vec::new();
-        let mut tell = |level, text| found.push(Finding { level, text });
+        let mut tell = |level, text| {
+            let item = None;
+            found.push(Finding { level, text, item });
+        };
         if health.is_degraded() || health.restarts > 0 {
             tell(Level::Problem, format!("Workers were lost: {health}."));
         }
@@ -115,7 +118,9 @@ impl Overview<'_> {
         let uptime = metrics.uptime.as_secs_f64();
         let busy: f64 = metrics.places.iter().map(|it| it.busy.as_secs_f64()).sum();
         let share = busy / (uptime * metrics.num_threads as f64);
-        if share < 1.0 - MUCH {
+        if busy == 0.0 {
+            // Nobody has counted.
+        } else if share < 1.0 - MUCH {
             let text = format!(
                 "The workers were busy for {:.0} % of the time: the rest they had nothing to do, or others held them up.",
                 100.0 * share

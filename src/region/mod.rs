@@ -103,8 +103,8 @@ pub(crate) struct Region<'t> {
     pub(crate) site: Site,
     /// What a timeline calls its items.
     pub(crate) label: Label,
-    /// When they were handed in.
-    pub(crate) called_ns: u64,
+    /// When they were handed in, if all were at once.
+    pub(crate) called_ns: Option<u64>,
     /// Whether the caller runs items, too, as long as there are workers. If not, others may [sit](Self::sit_in) on its seat.
     pub(crate) caller_runs: bool,
     /// Of a caller that does not: INVARIANT(chair): somebody runs items on its seat, and nobody else does: of this, and of all that

@@ -50,7 +50,7 @@ fn region_seats_one_at_a_time() {
             node: Node::new(None, entry.waiter(), crew.id()),
             site: Site::of(7),
             label: Label::default(),
-            called_ns: 0,
+            called_ns: None,
             caller_runs: false,
             is_taken: chair,
             remaining: AtomicU64::new(0),

@@ -13,6 +13,7 @@ pub(crate) use event::Note;
 pub use event::{Activity, TimelineEvent};
 pub(crate) use recorder::Recorder;
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ pub struct TimelineBatch {
 
 impl Timeline {
     /// One for each worker, then one for each spare, then one for all threads that have no such place: callers that work along where all
-    /// workers are busy, and those that settle what nobody else comes for.
+    /// workers are busy, and those that settle what nobody else comes for. If there were several of those at once, some more.
     pub fn lanes(&self) -> &[TimelineLane] {
         &self.lanes
     }
@@ -104,16 +105,31 @@ impl Timeline {
 }
 
 impl TimelineLane {
-    /// `newest`: the highest number of a batch; notes have the lower bits of theirs.
-    fn new(name: String, notes: Vec<Note>, lost: u64, newest: u64) -> Self {
-        let mut events: Vec<_> = notes.iter().map(|note| unfold(note, newest)).collect();
+    /// What was done at one place; or by threads of no place, which may have been several at once (`is_shared`): then a lane for each.
+    fn of(
+        name: &str,
+        notes: impl Iterator<Item = Note>,
+        lost: u64,
+        batches: &[TimelineBatch],
+        is_shared: bool,
+    ) -> Vec<Self> {
+        let mut events: Vec<_> = notes.map(|note| unfold(&note, batches)).collect();
         // They were written when they ended.
-        events.sort_by_key(|event| (event.at, std::cmp::Reverse(event.took)));
-        Self {
-            name,
-            events: awake_while_lent(events),
-            lost,
-        }
+        events.sort_by_key(|event| (event.at, Reverse(event.took)));
+        let all = match is_shared {
+            true => apart(events),
+            false => vec![awake_while_lent(events)],
+        };
+        let numbered = all.into_iter().enumerate();
+        let lane = |(number, events)| Self {
+            name: match number {
+                0 => name.to_owned(),
+                _ => format!("{name} {}", number + 1),
+            },
+            events,
+            lost: if number == 0 { lost } else { 0 },
+        };
+        numbered.map(lane).collect()
     }
 
     /// Whose it is: `worker 3`.
@@ -159,19 +175,52 @@ impl TimelineBatch {
     }
 }
 
-fn unfold(note: &Note, newest: u64) -> TimelineEvent {
-    // The last number with these lower bits.
-    let behind = (newest as u16).wrapping_sub(note.batch);
-    let batch = (note.batch != 0).then(|| newest.saturating_sub(u64::from(behind)));
+fn unfold(note: &Note, batches: &[TimelineBatch]) -> TimelineEvent {
+    let (at, took) = (
+        Duration::from_nanos(note.at_ns),
+        Duration::from_nanos(note.took_ns),
+    );
+    // The last one with these lower bits that had begun.
+    let is_it =
+        |batch: &&TimelineBatch| batch.number as u16 == note.batch && batch.began <= at + took;
+    let batch = batches.iter().rev().find(is_it);
     TimelineEvent {
         activity: note.activity,
-        at: Duration::from_nanos(note.at_ns),
-        took: Duration::from_nanos(note.took_ns),
-        batch,
+        at,
+        took,
+        batch: batch.filter(|_| note.batch != 0).map(|batch| batch.number),
         first: note.first,
         count: note.count,
         other: note.other,
     }
+}
+
+/// Puts what overlaps, and does not lie within each other, on lanes of its own. At least one. O(events × lanes).
+fn apart(events: Vec<TimelineEvent>) -> Vec<Vec<TimelineEvent>> {
+    /// With the ends of what goes on there.
+    type Lane = (Vec<Duration>, Vec<TimelineEvent>);
+    let mut lanes: Vec<Lane> = vec![Lane::default()];
+    for event in events {
+        let end = event.at + event.took;
+        let has_room = |(around, _): &mut Lane| {
+            around.retain(|outer| *outer > event.at);
+            around.iter().all(|outer| *outer >= end)
+        };
+        let at = match event.activity.lasts() {
+            true => lanes.iter_mut().position(has_room),
+            false => Some(0),
+        };
+        let at = at.unwrap_or_else(|| {
+            lanes.push(Lane::default());
+            lanes.len() - 1
+        });
+        let (around, own) = &mut lanes[at];
+        if event.activity.lasts() {
+            around.push(end);
+        }
+        own.push(event);
+    }
+    lanes.into_iter().map(|(_, events)| events).collect()
 }
 
 /// A worker sleeps on while a guest has its seat, and works under its name: that time is cut out of its sleep. Both are sorted.
@@ -203,7 +252,7 @@ fn awake_while_lent(events: Vec<TimelineEvent>) -> Vec<TimelineEvent> {
         all.push(event);
     }
     all.extend(asleep.filter(|sleep| !sleep.took.is_zero()));
-    all.sort_by_key(|event| (event.at, std::cmp::Reverse(event.took)));
+    all.sort_by_key(|event| (event.at, Reverse(event.took)));
     all
 }
 
@@ -226,7 +275,8 @@ mod tests {
             lasting(Activity::Asleep, 10, 90),
             lasting(Activity::Items, 100, 7),
         ];
-        let lane = TimelineLane::new("worker 0".to_owned(), notes, 0, 0);
+        let lanes = TimelineLane::of("worker 0", notes.into_iter(), 0, &[], false);
+        let lane = &lanes[0];
         let all = lane.events().iter();
         let found: Vec<_> = all
             .map(|it| (it.activity, it.at.as_nanos(), it.took.as_nanos()))
@@ -245,17 +295,45 @@ mod tests {
 
     #[test]
     fn batches_are_told_by_the_lower_bits_of_their_numbers() {
-        let of = |batch, batches| {
+        let batch = |number, began_ns| TimelineBatch {
+            number,
+            name: None,
+            items: None,
+            began: Duration::from_nanos(began_ns),
+            ended: None,
+        };
+        let batches = [batch(3, 10), batch(65_535, 20), batch(65_539, 30)];
+        let of = |batch, at_ns| {
             let note = Note {
                 batch,
-                ..Note::new(Activity::Items, 0)
+                ..Note::new(Activity::Items, at_ns)
             };
-            unfold(&note, batches).batch
+            unfold(&note, &batches).batch
         };
-        assert_eq!(of(0, 7), None);
-        assert_eq!(of(7, 7), Some(7));
-        assert_eq!(of(3, 7), Some(3));
-        assert_eq!(of(1, 65_537), Some(65_537));
-        assert_eq!(of(65_535, 65_537), Some(65_535));
+        assert_eq!(of(0, 99), None);
+        assert_eq!(of(3, 35), Some(65_539));
+        assert_eq!(of(3, 25), Some(3));
+        assert_eq!(of(65_535, 25), Some(65_535));
+        // One that is not kept any more.
+        assert_eq!(of(7, 25), None);
+    }
+
+    #[test]
+    fn threads_of_no_place_that_work_at_once_have_lanes_of_their_own() {
+        let notes = vec![
+            lasting(Activity::Items, 10, 20),
+            lasting(Activity::Items, 12, 5),
+            lasting(Activity::Items, 20, 20),
+            lasting(Activity::Items, 40, 5),
+            Note::new(Activity::Panic, 41),
+        ];
+        let lanes = TimelineLane::of("callers", notes.into_iter(), 7, &[], true);
+        let shown: Vec<_> = lanes
+            .iter()
+            .map(|lane| (lane.name(), lane.events().len(), lane.lost()))
+            .collect();
+        assert_eq!(shown, [("callers", 4, 7), ("callers 2", 1, 0)]);
+        let none = TimelineLane::of("callers", std::iter::empty(), 0, &[], true);
+        assert_eq!(none.len(), 1);
     }
 }

@@ -78,18 +78,23 @@ impl Recorder {
 
     /// What there is now.
     pub(crate) fn read(&self) -> Timeline {
+        // In this order: of what is on a lane the batch is known.
+        let all: Vec<_> = self.lanes.iter().map(|lane| lane.read()).collect();
         let mut batches = Vec::from(self.batches.lock().clone());
         batches.sort_by_key(TimelineBatch::number);
-        let newest = batches.last().map_or(0, TimelineBatch::number);
-        let lanes = self.lanes.iter().enumerate().map(|(place, lane)| {
-            let (events, lost) = lane.read();
-            let notes = events.into_iter().map(Note::unpack).collect();
-            TimelineLane::new(self.name(place), notes, lost, newest)
-        });
-        Timeline {
-            lanes: lanes.collect(),
-            batches,
+        let mut lanes = Vec::new();
+        for (place, (events, lost)) in all.into_iter().enumerate() {
+            let notes = events.into_iter().map(Note::unpack);
+            let is_shared = place + 1 == self.lanes.len();
+            lanes.extend(TimelineLane::of(
+                &self.name(place),
+                notes,
+                lost,
+                &batches,
+                is_shared,
+            ));
         }
+        Timeline { lanes, batches }
     }
 
     fn name(&self, place: usize) -> String {

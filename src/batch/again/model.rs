@@ -52,7 +52,7 @@ impl Owned {
                 node: Node::new(None, entry.waiter(), crew.id()),
                 site: Site::of(7),
                 label: Label::default(),
-                called_ns: 0,
+                called_ns: None,
                 caller_runs: true,
                 is_taken: Box::leak(Box::new(crate::sync::AtomicBool::new(false))),
                 remaining: AtomicU64::new(0),

@@ -76,10 +76,11 @@ impl<I: Input, M, F> Flow<I, M, F> {
             };
             let mut input = Some(input);
             // Its class is that of the stem.
-            overseen.run_tickets(self.caller, None, |region| {
+            let body = |region: &Region<'_>| {
                 let input = input.take().expect("called once");
                 pull(input, &overseen, outlet, region);
-            });
+            };
+            overseen.run_tickets(self.caller, None, body, None);
             overseen.tell_why_it_stops();
             overseen.notice.end(|| *overseen.desk.counts.lock());
             // Its body is the user's.
