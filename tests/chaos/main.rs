@@ -30,6 +30,7 @@ mod stage;
 mod streams;
 mod token;
 mod watchdog;
+mod witness;
 
 use faults::{Fault, Totals};
 use log::Wrong;

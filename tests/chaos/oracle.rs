@@ -8,6 +8,7 @@ use crate::plan::{End as PlanEnd, State};
 use crate::stage::Stage;
 use crate::support::misfit;
 use crate::token::Token;
+use crate::witness;
 use ganger::{Outcome, Report, Runtime, Shutdown, StopReason, WorkerInfo};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -292,6 +293,7 @@ fn alone(runtime: Arc<Runtime>) -> Option<Runtime> {
 /// The pool is back at its size, or says why not; and it works.
 fn check_pool(stage: &Stage, runtime: &Runtime, deaths: usize) {
     let log = &stage.log;
+    witness::check(stage, runtime);
     // A thread that was refused at the start was never a worker that could die.
     let died = |worker: &&WorkerInfo| {
         !worker

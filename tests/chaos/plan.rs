@@ -15,6 +15,8 @@ pub(crate) struct Plan {
     pub(crate) run_on_caller: bool,
     pub(crate) restarts: u32,
     pub(crate) pinned: bool,
+    /// It counts, writes down and tells what it does.
+    pub(crate) watched: bool,
     /// How many items it takes in, if there is a limit.
     pub(crate) limit: Option<usize>,
     /// How many workers another runtime has, which items call, and which calls back; zero is none.
@@ -202,6 +204,7 @@ impl Plan {
             limit: seldom(random, &[1, 2, 10, 100]),
             restarts: pick(random, &[0, 1, 3, 1000, 1000, 1000]),
             pinned: random.one_in(8),
+            watched: random.one_in(2),
             // Not where it would wait for what waits for it.
             others: match end {
                 End::Early(Place::Other, _) => 0,

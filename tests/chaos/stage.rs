@@ -5,7 +5,7 @@ use crate::log::Log;
 use crate::plan::{End, Place, Plan};
 use crate::token::{Kind, Token};
 use ganger::chaos::Point;
-use ganger::{BuildError, Pinning, Runtime};
+use ganger::{BuildError, Pinning, Runtime, Trace};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -62,6 +62,13 @@ impl Stage {
         let builder = match plan.limit {
             Some(items) => Runtime::builder().queue_limit(items),
             None => Runtime::builder(),
+        };
+        let builder = if plan.watched {
+            let builder = builder.metrics(true).trace(Trace::ring(256));
+            let told = log.drops.make(Kind::Capture, false);
+            builder.observe(move |_| assert!(told.is_alive()))
+        } else {
+            builder
         };
         let built = builder
             .num_threads(workers)
