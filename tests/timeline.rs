@@ -310,6 +310,37 @@ fn callers_at_once_and_visits_beside_guests_make_no_slices_that_overlap() {
 }
 
 #[test]
+fn a_visitor_that_broadcasts_does_not_write_in_its_guests_name() {
+    watched(|| {
+        let rt = std::sync::Arc::new(traced(1, 1 << 14));
+        for _ in 0..200 {
+            let inner = rt.clone();
+            let tasks: Vec<_> = (0..4)
+                .map(|_| {
+                    let inner = inner.clone();
+                    // The caller's seat is the worker's: the task is run by a visit, and so is the share.
+                    std::thread::spawn(move || {
+                        let own = inner.clone();
+                        let task = inner
+                            .spawn(move || own.broadcast(|_| own.batch(0..20).map(|i| i).len()));
+                        task.join().expect("it does not panic")
+                    })
+                })
+                .collect();
+            rt.batch(0..50)
+                .for_each(|_| std::thread::sleep(Duration::from_micros(20)));
+            for task in tasks {
+                assert_eq!(task.join().expect("it does not panic"), [20]);
+            }
+        }
+        let timeline = rt.timeline().expect("it is traced");
+        let mut text = Vec::new();
+        timeline.write_chrome(&mut text).expect("a vector takes it");
+        check_format(&text);
+    });
+}
+
+#[test]
 fn nothing_happened_is_a_trace_too() {
     let rt = traced(1, 0);
     let mut text = Vec::new();
