@@ -64,6 +64,9 @@ impl Plan {
     /// A worker's life; or why it is lost.
     fn live(&self, index: usize) -> Result<(), String> {
         self.take_part(index);
+        if let Some(recorder) = self.crew.recorder() {
+            recorder.prepare(index);
+        }
         self.crew.sleep.move_in(index, current());
         if let Some(panic) = call(&self.crew, &self.start_handler, index) {
             return Err(format!("its start_handler {panic}"));

@@ -24,7 +24,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The last `events` of each place: 32 bytes each, for each worker, each spare, and once for all callers; taken when the first one happens. At least one;
+    /// The last `events` of each place: 32 bytes each, for each worker, each spare, and once for all callers; taken when its thread starts, or the first one happens. At least one;
     /// where there is no memory for so many, none are kept.
     ///
     /// An event is a chunk of items (about 10 µs of work, or one item that takes longer), a burst of tasks, a steal or a sleep: some

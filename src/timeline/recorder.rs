@@ -35,6 +35,11 @@ impl Recorder {
         }
     }
 
+    /// Somebody comes to `place`.
+    pub(crate) fn prepare(&self, place: usize) {
+        self.lanes[place].prepare();
+    }
+
     /// Whoever has `place`, or has none: the last one.
     #[inline]
     pub(crate) fn note(&self, place: usize, note: Note) {
