@@ -37,8 +37,7 @@ fn run_burst(
     let began_ns = crew.now_ns();
     let at_it = crew.tasks.begin();
     // A visitor has no place.
-    let place = || frame::seat_in(crew).unwrap_or(crew.extra());
-    let place = crew.probe.as_ref().map_or(index, |_| place());
+    let place = crew.probe.as_ref().map_or(index, |_| frame::name_in(crew));
     let ran = crew.busy(place, || {
         first.call(&index);
         let mut ran = 1;

@@ -292,6 +292,11 @@ pub(crate) fn seat_in(crew: &Crew) -> Option<usize> {
     seat_at(crew.id().addr())
 }
 
+/// Under which name this thread works in `crew` now: that of its seat, or of nobody.
+pub(crate) fn name_in(crew: &Crew) -> usize {
+    seat_in(crew).unwrap_or(crew.extra())
+}
+
 /// Whether this thread may open what it calls in `crew` itself: it sits there, or looks after something there, or callers work along.
 pub(crate) fn may_open_in(crew: &Crew) -> bool {
     crew.lets_callers_run() || place_at(crew.id().addr()).is_some()

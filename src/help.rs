@@ -186,7 +186,7 @@ fn read_mail() -> bool {
 /// Runs the oldest share that lies in the box of worker `own`, whose thread this is. False if somebody else has.
 pub(crate) fn read_letter(home: &Crew, own: usize) -> bool {
     // Not in its name while a guest has the seat, and the worker only visits.
-    let name = frame::seat_in(home).unwrap_or(home.extra());
+    let name = frame::name_in(home);
     noted(home, name, Activity::Broadcast, || {
         home.mail.read(own, name)
     })

@@ -119,3 +119,12 @@ impl Post {
         self.restarts.load(Ordering::Relaxed)
     }
 }
+
+/// What a place is called, where so many are workers', of so many; none of whoever has no place.
+pub(crate) fn place_name(place: usize, workers: usize, places: usize) -> Option<String> {
+    match place {
+        worker if worker < workers => Some(format!("worker {worker}")),
+        spare if spare < places => Some(format!("spare {spare}")),
+        _ => None,
+    }
+}

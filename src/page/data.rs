@@ -5,6 +5,8 @@ use super::chart::Chart;
 use crate::findings::Finding;
 use crate::latency::Latency;
 use crate::outcome::Outcome;
+use crate::report::Origin;
+use crate::roster::place_name;
 use crate::summary::Summary;
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -67,13 +69,10 @@ impl<R, E> Page<'_, R, E> {
 
     /// What a worker is called.
     fn name(&self, worker: usize) -> String {
-        if worker < self.report.origin.threads {
-            format!("worker {worker}")
-        } else if worker < self.report.origin.places {
-            format!("spare {worker}")
-        } else {
-            "caller".to_owned()
-        }
+        let Origin {
+            threads, places, ..
+        } = self.report.origin;
+        place_name(worker, threads, places).unwrap_or_else(|| "caller".to_owned())
     }
 
     fn workers(&self) -> Vec<Value> {

@@ -5,6 +5,7 @@ use super::write_page;
 use crate::findings::{Finding, Level};
 use crate::health::{Health, counted};
 use crate::metrics::{Metrics, PlaceMetrics};
+use crate::roster::place_name;
 use crate::timeline::Timeline;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -69,10 +70,9 @@ impl Overview<'_> {
     /// Those that have done something.
     fn places(&self) -> Vec<Value> {
         let (threads, all) = (self.metrics.num_threads, &self.metrics.places);
-        let name = |place: usize| match place {
-            worker if worker < threads => format!("worker {worker}"),
-            spare if spare + 1 < all.len() => format!("spare {spare}"),
-            _ => "callers".to_owned(),
+        let name = |place: usize| {
+            let named = place_name(place, threads, all.len() - 1);
+            named.unwrap_or_else(|| "callers".to_owned())
         };
         let has_worked = |it: &PlaceMetrics| it.items + it.tasks + it.forks + it.broadcasts > 0;
         let workers = all.iter().enumerate();

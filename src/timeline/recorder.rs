@@ -3,6 +3,7 @@
 use super::event::Note;
 use super::lane::Lane;
 use super::{Timeline, TimelineBatch, TimelineLane, Trace};
+use crate::roster::place_name;
 use crate::sync::Mutex;
 use crossbeam::utils::CachePadded;
 use std::collections::VecDeque;
@@ -90,23 +91,11 @@ impl Recorder {
         let mut lanes = Vec::new();
         for (place, (events, lost)) in all.into_iter().enumerate() {
             let notes = events.into_iter().map(Note::unpack);
-            let is_shared = place + 1 == self.lanes.len();
-            lanes.extend(TimelineLane::of(
-                &self.name(place),
-                notes,
-                lost,
-                &batches,
-                is_shared,
-            ));
+            let named = place_name(place, self.workers, self.lanes.len() - 1);
+            let is_shared = named.is_none();
+            let name = named.unwrap_or_else(|| "callers".to_owned());
+            lanes.extend(TimelineLane::of(&name, notes, lost, &batches, is_shared));
         }
         Timeline { lanes, batches }
-    }
-
-    fn name(&self, place: usize) -> String {
-        match place {
-            worker if worker < self.workers => format!("worker {worker}"),
-            spare if spare + 1 < self.lanes.len() => format!("spare {spare}"),
-            _ => "callers".to_owned(),
-        }
     }
 }
